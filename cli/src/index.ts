@@ -1,0 +1,2 @@
+/** The command line: parse, call the node, print. */
+export {}

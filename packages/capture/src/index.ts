@@ -1,0 +1,2 @@
+/** Watches and walks directories, reads stable files, writes them back. */
+export {}

@@ -1,0 +1,2 @@
+/** The signed, versioned document of members, volumes and policy. */
+export {}

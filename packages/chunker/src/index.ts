@@ -1,0 +1,2 @@
+/** Content-defined chunking in WebAssembly. */
+export {}

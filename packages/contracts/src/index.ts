@@ -1,0 +1,2 @@
+/** One test suite per port. */
+export {}

@@ -1,0 +1,2 @@
+/** Votes and epochs. */
+export {}

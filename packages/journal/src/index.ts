@@ -1,0 +1,2 @@
+/** The signed log of records, its two implementations, and the catalog rebuilt from it. */
+export {}

@@ -1,0 +1,2 @@
+/** Signatures, key rings, wrapping and the recovery sheet. */
+export {}

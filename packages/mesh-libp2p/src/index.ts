@@ -1,0 +1,2 @@
+/** The transport port on libp2p. */
+export {}

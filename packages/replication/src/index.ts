@@ -1,0 +1,2 @@
+/** Who lacks what, from whom, how fast. */
+export {}

@@ -1,0 +1,2 @@
+/** Chunks and journal blocks in append-only packs on a drive. */
+export {}

@@ -1,0 +1,2 @@
+/** End-to-end tests on real processes, sockets and disks. */
+export {}
