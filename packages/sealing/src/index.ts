@@ -1,2 +1,2 @@
 /** Turns segments into chunks and back: fingerprint, bundle, compress, encrypt, name; open and verify. */
-export {}
+export * from './types.ts'
