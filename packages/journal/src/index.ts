@@ -1,2 +1,3 @@
 /** The signed log of records, its two implementations, and the catalog rebuilt from it. */
-export {}
+export type * from './catalog.ts'
+export type * from './record.ts'
