@@ -1,2 +1,2 @@
-/** The signed, versioned document of members, volumes and policy. */
-export {}
+/** The signed, versioned document of members and volumes: pure, without clock, dice or I/O. */
+export * from './types.ts'
