@@ -1,2 +1,0 @@
-/** End-to-end tests on real processes, sockets and disks. */
-export {}
