@@ -40,6 +40,8 @@ export function makeTree(root: string, options: WorkloadOptions): void {
   maker.finish()
 }
 
+const depth = (path: string): number => path.split('/').length
+
 /** Writes entries and remembers directories, whose times can be set only when all is in place. */
 class TreeMaker {
   readonly #root: string
@@ -81,7 +83,6 @@ class TreeMaker {
   }
 
   finish(): void {
-    const depth = (path: string): number => path.split('/').length
     const deepestFirst = [...this.#directories].toSorted((a, b) => depth(b) - depth(a))
     for (const [index, path] of [...deepestFirst, '.'].entries()) {
       const seconds = EPOCH_SECONDS + (index % 86_400)

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { connect } from 'node:net'
+import { once } from 'node:events'
+import { exitErrorOf, World, type RunResult, type TestNode } from '../src/holdfast.ts'
+
+interface NodeRow {
+  readonly node: string
+  readonly region: string
+}
+
+describe('joining a mesh', function () {
+  this.timeout(120_000)
+  const world = new World('join')
+  let a: TestNode
+  /** Issued first and tried last, so that its time passes while the other tests run. */
+  let shortLived: string
+  let expiresAt: number
+  after(() => world.close())
+  before(async () => {
+    a = world.node('a')
+    await a.init('--region', 'eu-1')
+    await a.up()
+    shortLived = await a.invite('--ttl', '10s')
+    expiresAt = Date.now() + 10_000
+  })
+  afterEach('the mesh is as it was, and serves', async () => {
+    assert.ok((await a.json<NodeRow[]>('node', 'ls')).some((row) => row.node === 'a'))
+  })
+
+  const refused = (result: RunResult, node: TestNode, says: RegExp, exit = 2): void => {
+    const error = exitErrorOf(result)
+    assert.deepEqual([result.code, error.hf_code], [exit, 'HF_BAD_TOKEN'], JSON.stringify(error))
+    assert.match(error.message, says)
+    assert.equal(existsSync(`${node.home}/identity`), false, 'no home is left behind')
+  }
+  const tryJoin = async (node: TestNode, token: string): Promise<RunResult> =>
+    await node.run(['join', token, '--listen', '127.0.0.1:0', '--json'])
+
+  it('a token works once', async () => {
+    const token = await a.invite('--region', 'us-1')
+    const [b, c] = [world.node('b'), world.node('c')]
+    await b.join(token)
+    refused(await tryJoin(c, token), c, /used/)
+    await b.up()
+    const rows = await b.json<NodeRow[]>('node', 'ls')
+    assert.deepEqual(rows.map((row) => `${row.node} in ${row.region}`).toSorted(), ['a in eu-1', 'b in us-1'])
+  })
+
+  it('a token that is no token, or was changed on the way, is refused before anyone is asked', async () => {
+    const token = await a.invite()
+    const node = world.node('typo')
+    refused(await tryJoin(node, 'hf1nonsense'), node, /token/)
+    refused(await tryJoin(node, 'not a token at all'), node, /token/)
+    const last = token.at(-1) === 'a' ? 'b' : 'a'
+    refused(await tryJoin(node, token.slice(0, -1) + last), node, /token/)
+    refused(await tryJoin(node, token.slice(0, -8)), node, /token/)
+    await node.join(`  ${token}\n`)
+  })
+
+  it('a token of another mesh opens nothing here, even at its inviter’s old address', async () => {
+    const other = world.node('other-mesh')
+    await other.init()
+    const { listen } = await other.up()
+    const token = await other.invite()
+    await other.down()
+    await a.down()
+    await a.up('--listen', listen[0] ?? '')
+    const node = world.node('foreign')
+    const result = await tryJoin(node, token)
+    assert.notEqual(result.code, 0)
+    assert.match(exitErrorOf(result).hf_code, /^HF_(BAD_TOKEN|PEER_REFUSED|PEER_UNREACHABLE)$/)
+    assert.equal(existsSync(`${node.home}/identity`), false)
+    assert.equal(
+      (await a.json<NodeRow[]>('node', 'ls')).some((row) => row.node === 'foreign'),
+      false,
+    )
+    await a.down()
+    await a.up()
+  })
+
+  it('an inviter that cannot be reached: exit 24, and the token still works later', async () => {
+    const token = await a.invite()
+    await a.down()
+    const node = world.node('patient')
+    const result = await tryJoin(node, token)
+    assert.deepEqual([result.code, exitErrorOf(result).hf_code], [24, 'HF_PEER_UNREACHABLE'])
+    await a.up()
+    await node.join(token)
+  })
+
+  it('the same new node, asking again after its answer was lost, is answered alike', async () => {
+    const token = await a.invite()
+    const node = world.node('again')
+    await node.join(token)
+    const result = await tryJoin(node, token)
+    assert.equal(exitErrorOf(result).hf_code, 'HF_HOME_EXISTS')
+    await node.up()
+    await node.ok('node', 'ls')
+  })
+
+  it('a stranger that talks anything else to the port is dropped, and the node serves on', async () => {
+    const address = a.ready.listen[0] ?? ''
+    const port = Number(address.slice(address.lastIndexOf(':') + 1))
+    for (const words of ['GET / HTTP/1.1\r\n\r\n', '\u0000'.repeat(70_000), '/multistream/1.0.0\n']) {
+      const socket = connect(port, '127.0.0.1')
+      socket.on('error', () => undefined)
+      await once(socket, 'connect')
+      socket.end(words)
+      socket.resume()
+      await once(socket, 'close')
+    }
+    await a.ok('status')
+  })
+
+  it('a token expires', async () => {
+    const late = world.node('late')
+    while (Date.now() <= expiresAt) await a.ok('node', 'ls') // the moment has to pass; meanwhile the inviter serves
+    refused(await tryJoin(late, shortLived), late, /expired/)
+  })
+})
