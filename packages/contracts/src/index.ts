@@ -1,2 +1,5 @@
 /** One test suite per port. */
-export {}
+export * from './clock/clock.contract.ts'
+export * from './random/random.contract.ts'
+export * from './transport/transport.contract.ts'
+export * from './drive/index.ts'

@@ -1,2 +1,6 @@
 /** In-memory clock, randomness, drive and transport, as strict as the real ones: bounded, back-pressured, copying, abortable. */
-export {}
+export * from './clock/manual-clock.ts'
+export * from './random/seeded-random.ts'
+export * from './transport/memory-network.ts'
+export { MEMORY_STREAM_WINDOW_BYTES } from './transport/memory-stream.ts'
+export * from './drive/index.ts'
