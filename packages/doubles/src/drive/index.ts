@@ -1,0 +1,3 @@
+export { fateCombinations } from './fates.ts'
+export { createMemoryDrive } from './memory-drive.ts'
+export * from './types.ts'
