@@ -23,6 +23,7 @@ export const ERROR_CODES = {
   HF_HOME_NEWER: 'the home is of a newer format; nothing was changed',
   HF_HOME_READ_ONLY: 'the home cannot be written; nothing was changed',
   HF_INTERNAL: 'a defect in Holdfast; what was acknowledged is safe',
+  HF_JOURNAL_DAMAGED: 'the local journal or catalog index is missing or damaged; it is rebuilt from the packs',
   HF_JOURNAL_GAP: 'a journal frame does not begin where the log ends; nothing was written',
   HF_JOURNAL_REFUSED: 'a journal frame fails its signature or its core; nothing was written',
   HF_NOT_FOUND: 'no such volume, path, node or version',

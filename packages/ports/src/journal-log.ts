@@ -29,6 +29,8 @@ export interface JournalFrame {
 
 export const JOURNAL_BLOCK_BYTES_MAX = 4 * 1024 * 1024
 export const JOURNAL_FRAME_BLOCKS_MAX = 1000
+/** Blocks of one frame together: a frame is signed as a whole, so it must fit into one message between members. */
+export const JOURNAL_FRAME_BYTES_MAX = JOURNAL_BLOCK_BYTES_MAX
 
 /** One signed append-only log. Never truncates; every call is local and none waits for a peer. */
 export interface JournalLog {
@@ -36,7 +38,8 @@ export interface JournalLog {
   readonly identity: LogIdentity
   head(): LogHead
   /** What the writer must sign so that `append` of these blocks at the present end is accepted, and the head it leads to. Changes nothing.
-   *  `after` stacks it on proposals not appended yet. */
+   *  `after` stacks it on proposals not appended yet.
+   *  @throws HF_BAD_INPUT for blocks that no frame can hold (none, an empty one, or more than the limits above) */
   propose(blocks: readonly Uint8Array[], after?: LogProposal): LogProposal
   /** Checks start, signature and tree, then appends all or nothing. Not durable by itself: packs are.
    *  @throws HF_JOURNAL_GAP if `start` is not the length, HF_JOURNAL_REFUSED, HF_CLOSED */
