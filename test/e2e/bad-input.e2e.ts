@@ -69,7 +69,7 @@ describe('bad homes', function () {
 
   it('a home that is a node already is not made anew', async () => {
     const before = manifestOf(node.home)
-    refused(await node.run(['init', '--json']), 2, 'HF_HOME_EXISTS', /already/)
+    refused(await node.run(['init', '--json']), 1, 'HF_HOME_EXISTS', /already/)
     assertSameTree(before, manifestOf(node.home))
   })
 
@@ -87,7 +87,7 @@ describe('bad homes', function () {
   it('a home copied from elsewhere is not opened', async () => {
     const copy = world.path('copy')
     cpSync(node.home, copy, { recursive: true })
-    refused(await holdfast(['up', '--home', copy, '--json']), 1, 'HF_HOME_COPIED', /copied/)
+    refused(await holdfast(['up', '--home', copy, '--json']), 23, 'HF_HOME_COPIED', /copied/)
   })
 
   it('more than one drive is refused', async () => {
@@ -189,7 +189,7 @@ describe('bad directories, paths, times and destinations', function () {
     ] as const) {
       refused(await node.run(['protect', directory, '--name', 'other', '--json']), 2, 'HF_BAD_INPUT', says)
     }
-    refused(await node.run(['protect', data, '--json']), 2, 'HF_ALREADY_EXISTS', /already/)
+    refused(await node.run(['protect', data, '--json']), 1, 'HF_ALREADY_EXISTS', /already/)
     assert.equal((await node.json<{ volumes: unknown[] }>('status')).volumes.length, 1)
   })
 
@@ -215,7 +215,7 @@ describe('bad directories, paths, times and destinations', function () {
     const to = world.path('full-of-things')
     mkdirSync(to)
     writeFileSync(`${to}/mine`, 'mine')
-    refused(await node.run(['restore', 'data', '--to', to, '--json']), 2, 'HF_CONFLICT', /not empty/)
+    refused(await node.run(['restore', 'data', '--to', to, '--json']), 1, 'HF_CONFLICT', /not empty/)
     assert.deepEqual([...manifestOf(to).keys()], ['.', 'mine'])
   })
 
