@@ -11,6 +11,8 @@ export const CHUNK_CHILD_BYTES = 36
 export const CHUNK_TAG_BYTES = 16
 /** Public children of one recipe node, at most; equals the most entries that a node may have. */
 export const RECIPE_CHILDREN_MAX = 256
+/** Levels of a recipe, at most. Every level has at least sixteen times fewer entries than the one below: 4 billion segments fit. */
+export const RECIPE_LEVELS_MAX = 8
 /** Bytes of one chunk as stored and sent, at most (521 KiB): what a reader allocates for a chunk it knows nothing of. */
 export const CHUNK_STORED_BYTES_MAX =
   CHUNK_HEADER_BYTES + RECIPE_CHILDREN_MAX * CHUNK_CHILD_BYTES + CHUNK_PLAIN_BYTES_MAX + CHUNK_TAG_BYTES
