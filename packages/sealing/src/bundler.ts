@@ -17,7 +17,7 @@ export interface Bundler {
   readonly dense: Bundle
   readonly other: Bundle
   /** The one that a segment belongs in. */
-  bundleFor(segment: Uint8Array): Bundle
+  readonly bundleFor: (segment: Uint8Array) => Bundle
 }
 
 /** Two empty bundles, 512 KiB each. */

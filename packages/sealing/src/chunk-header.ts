@@ -104,7 +104,8 @@ function decodeChildren(stored: Uint8Array, count: number): readonly ChunkName[]
     const at = CHUNK_HEADER_BYTES + index * CHUNK_CHILD_BYTES
     const storedBytes = view.getUint32(at + CHUNK_ID_BYTES, true)
     if (storedBytes > CHUNK_STORED_BYTES_MAX) throw malformed(`with a child of ${storedBytes} bytes`)
-    const id: ChunkId = asChunkId(stored.slice(at, at + CHUNK_ID_BYTES))
+    // A copy: a view would keep the whole chunk in memory.
+    const id: ChunkId = asChunkId(new Uint8Array(stored.subarray(at, at + CHUNK_ID_BYTES)))
     return { id, storedBytes }
   })
 }

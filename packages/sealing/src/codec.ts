@@ -9,7 +9,7 @@ export type Codec = 'raw' | 'zstd' | 'brotli'
 export interface Compressor {
   readonly codec: Exclude<Codec, 'raw'>
   /** All of `plain`, compressed; the result is the caller's. */
-  compress(plain: Uint8Array): Uint8Array
+  readonly compress: (plain: Uint8Array) => Uint8Array
 }
 
 /** zstd window that is opened, at most: a chunk needs no more than its plaintext, and writers round up to a power of two. */

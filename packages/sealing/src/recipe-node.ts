@@ -7,13 +7,13 @@
  *   at higher levels  child, uint; bytes of content below it, uint
  */
 import type { ChunkId } from '@holdfast/ports'
+import { deriveKey } from '@holdfast/hash'
 import { HoldfastError } from '@holdfast/ports'
 import { state, uint } from 'compact-encoding'
 import type { Fingerprinter } from './fingerprint.ts'
 import { createFingerprinter } from './fingerprint.ts'
 import type { ChunkName, Extent, OpenedChunk, RecipeHeader } from './types.ts'
 import { CHUNK_PLAIN_BYTES_MAX, FINGERPRINT_BYTES, RECIPE_CHILDREN_MAX } from './types.ts'
-import { deriveKey } from '@holdfast/hash'
 
 const VERSION = 1
 
@@ -155,7 +155,7 @@ class Reader {
     const start = this.#state.start
     if (start + count > this.#plain.byteLength) this.fail('too few bytes')
     this.#state.start += count
-    return this.#plain.slice(start, start + count)
+    return new Uint8Array(this.#plain.subarray(start, start + count))
   }
 
   uint(): number {

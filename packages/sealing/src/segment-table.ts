@@ -63,7 +63,7 @@ export interface SharedSegmentTable {
   /** Names a chunk; from then on `chunkName` knows it. */
   setChunk(chunk: number, name: ChunkName): void
   chunkState(chunk: number): ChunkState
-  /** Undefined until it is sealed. */
+  /** Undefined until it is sealed, and once it is lost. */
   chunkName(chunk: number): ChunkName | undefined
   /** No effect on a lost chunk. */
   markDurable(chunk: number): void
@@ -192,9 +192,9 @@ class AtomicSegmentTable implements SharedSegmentTable {
   }
 
   chunkName(chunk: number): ChunkName | undefined {
-    if (this.#state(chunk) === OPEN) return undefined
+    const state = this.#state(chunk)
+    if (state !== SEALED && state !== DURABLE) return undefined
     const storedBytes = Atomics.load(this.#chunks, chunk * CHUNK_WORDS + CHUNK_STORED_BYTES)
-    if (storedBytes === 0) return undefined
     const id: ChunkId = asChunkId(this.#chunkIds.slice(chunk * CHUNK_ID_BYTES, (chunk + 1) * CHUNK_ID_BYTES))
     return { id, storedBytes }
   }
