@@ -8,7 +8,7 @@ import type { Extent } from '@holdfast/sealing'
 import { FINGERPRINT_BYTES } from '@holdfast/sealing'
 import c from 'compact-encoding'
 import type { Reader } from './bytes.ts'
-import { ByteWriter, decodeAll, readBytes, readCount, readLengthAndBytes } from './bytes.ts'
+import { ByteWriter, decodeAll, readBytes, readCount, readInt64, readLengthAndBytes } from './bytes.ts'
 import type { ChunkRef, FileContent, FileState, FileType, Xattr } from './record.ts'
 import { findRef } from './refs.ts'
 
@@ -34,7 +34,7 @@ export function writeAttributes(writer: ByteWriter, state: Attributes, refs: rea
     .uint(state.mode)
     .uint(state.uid)
     .uint(state.gid)
-    .bigint64(state.mtimeNs)
+    .int64(state.mtimeNs)
     .uint(state.size)
   if (content.type === 'inline') {
     writer.uint(content.extents.length)
@@ -58,7 +58,7 @@ export function readAttributes(reader: Reader, refs: readonly ChunkRef[]): Attri
     mode: c.uint.decode(reader),
     uid: c.uint.decode(reader),
     gid: c.uint.decode(reader),
-    mtimeNs: c.bigint64.decode(reader),
+    mtimeNs: readInt64(reader),
     size: c.uint.decode(reader),
     torn: (flags & FLAG_TORN) !== 0,
     content: readContent(reader, contentType, refs),

@@ -104,12 +104,18 @@ export interface RecordKeys {
   record(keyEpoch: number): Uint8Array
 }
 
+/** A chunk with the length it is stored with; what sealing returns has both. */
+export interface ChunkLength {
+  readonly id: ChunkId
+  readonly storedBytes: number
+}
+
 /** Seals and opens the records of one volume. */
 export interface RecordCodec {
   /** The whole encoded record, to be put into a block. `storedBytes` are the chunks' lengths: one ref for each distinct chunk
    *  that the content names, or the recipe's root. `state` is given for `put` and `delete`.
    *  @throws HF_BAD_INPUT if path, state or refs are not a record's */
-  seal(fields: RecordFields, state?: FileState, refs?: readonly { id: ChunkId; storedBytes: number }[]): Uint8Array
+  seal(fields: RecordFields, state?: FileState, refs?: readonly ChunkLength[]): Uint8Array
   /** Opens a record from its own bytes alone.
    *  @throws HF_DECODE, HF_WRONG_KEY (another key, or bytes that were altered), HF_RECORD_MISMATCH */
   open(bytes: Uint8Array): OpenedRecord

@@ -1,6 +1,6 @@
 import type { ChunkId } from '@holdfast/ports'
 import { equalBytes, HoldfastError, shortId } from '@holdfast/ports'
-import type { ChunkRef, FileContent } from './record.ts'
+import type { ChunkLength, ChunkRef, FileContent } from './record.ts'
 
 /** Place of a chunk in a record's list. Lists are short: a record that needs more chunks than fit inline has a recipe.
  *  @throws HF_BAD_INPUT if it is not there */
@@ -12,7 +12,7 @@ export function findRef(refs: readonly ChunkRef[], chunk: ChunkId): number {
 
 /** The public list for a content: one ref per distinct chunk, in the order of first use.
  *  @throws HF_BAD_INPUT if a chunk has no length, or a length has no use */
-export function refsOf(content: FileContent, lengths: readonly { id: ChunkId; storedBytes: number }[]): ChunkRef[] {
+export function refsOf(content: FileContent, lengths: readonly ChunkLength[]): ChunkRef[] {
   const refs: ChunkRef[] = []
   for (const id of chunksOf(content)) {
     if (refs.some((ref) => equalBytes(ref.id, id))) continue
