@@ -1,0 +1,197 @@
+import { HoldfastError } from '@holdfast/ports'
+import type { NodeId } from '@holdfast/ports'
+import { z } from 'zod'
+import type { FlushLevel, FlushSummary, NodeService, WorkEvent } from '../api/service.ts'
+import { levelReached } from '../volumes/levels.ts'
+import type { Volume } from '../volumes/volume.ts'
+import { EventQueue } from './event-queue.ts'
+import type { ServiceParts } from './parts.ts'
+
+/** Method by which a member asks the primary to flush. */
+export const FLUSH_METHOD = 'flush'
+/** Between two looks at how far capture and members are, ms: what a person sees as alive. */
+export const FLUSH_STATUS_MS = 250
+
+type VolumeFlush = FlushSummary['volumes'][number]
+
+/** Makes what was written before the call safe at a level, and says which members that rests on. */
+export function createFlush(
+  parts: ServiceParts,
+): Pick<NodeService, 'flush'> & { answerFlush: (body: Uint8Array) => Promise<Uint8Array> } {
+  const { volumes, clock, replication } = parts
+
+  const flushHere = async (volume: Volume, level: FlushLevel, signal: AbortSignal): Promise<VolumeFlush> => {
+    const capture = parts.captureOf(volume.id)
+    const unreadableCount = capture === undefined ? 0 : (await capture.flush({ signal })).unreadableCount
+    const { length } = volume.log.head()
+    const counted = await untilReached(parts, volume, length, level, signal)
+    return {
+      volume: volume.name,
+      epoch: volume.epoch,
+      length,
+      seq: volume.reader().catalog.applied.seq,
+      level: volume.members.length <= 1 ? 'local' : level,
+      counted: counted.map((node) => parts.authority.nameOf(node)),
+      unreadableCount,
+    }
+  }
+
+  const flushAtPrimary = async (
+    volume: Volume,
+    level: FlushLevel,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<VolumeFlush> => {
+    const body = Buffer.from(JSON.stringify({ volume: Buffer.from(volume.id).toString('hex'), level, timeoutMs }))
+    const answer = await replication.call(volume.entry.primary, FLUSH_METHOD, body, { signal, timeoutMs })
+    return volumeFlushSchema.parse(JSON.parse(Buffer.from(answer).toString()))
+  }
+
+  return {
+    async *flush({ volume: name, level, timeoutMs }, { signal }) {
+      const startedMs = clock.monotonicMs()
+      const wanted =
+        name === undefined ? volumes.list().filter((volume) => volume.entry.protected) : [volumes.find(name)]
+      const events = new EventQueue<WorkEvent<FlushSummary>>(signal)
+      const limit = deadline(parts, timeoutMs, events.signal)
+      const timer = every(parts, FLUSH_STATUS_MS, () => events.status(progressOf(parts, wanted)))
+      const work = (async () => {
+        try {
+          const flushes = wanted.map((volume) =>
+            volume.role === 'primary'
+              ? flushHere(volume, level, limit.signal)
+              : flushAtPrimary(volume, level, timeoutMs, limit.signal),
+          )
+          const results = await Promise.all(flushes)
+          const seconds = (clock.monotonicMs() - startedMs) / 1000
+          return { message_type: 'summary' as const, level, seconds, volumes: results }
+        } catch (error) {
+          if (!limit.expired()) throw error
+          throw new HoldfastError(
+            'HF_TIMEOUT',
+            `not safe at level ${level} within ${timeoutMs / 1000} s; what was captured is kept and goes on travelling`,
+            {
+              cause: error,
+              retryable: true,
+              next: 'holdfast status shows who is behind',
+            },
+          )
+        } finally {
+          timer()
+          limit.cancel()
+        }
+      })()
+      yield* events.drain(work)
+    },
+
+    async answerFlush(body) {
+      const { volume: id, level, timeoutMs } = flushCallSchema.parse(JSON.parse(Buffer.from(body).toString()))
+      const volume = volumes.find(id)
+      if (volume.role !== 'primary')
+        throw new HoldfastError('HF_NOT_PRIMARY', `this node is not the primary of volume ${volume.name}`)
+      const limit = deadline(parts, timeoutMs, new AbortController().signal)
+      try {
+        return Buffer.from(JSON.stringify(await flushHere(volume, level, limit.signal)))
+      } finally {
+        limit.cancel()
+      }
+    },
+  }
+}
+
+const LEVEL = z.enum(['local', 'quorum'])
+const flushCallSchema = z.strictObject({
+  volume: z.string().max(64),
+  level: LEVEL,
+  timeoutMs: z.number().int().min(1).max(86_400_000),
+})
+const volumeFlushSchema = z.object({
+  volume: z.string(),
+  epoch: z.number(),
+  length: z.number(),
+  seq: z.number(),
+  level: LEVEL,
+  counted: z.array(z.string()),
+  unreadableCount: z.number(),
+})
+
+/** Waits for the members' acks; which members the level rests on. */
+function untilReached(
+  { self, replication }: ServiceParts,
+  volume: Volume,
+  length: number,
+  level: FlushLevel,
+  signal: AbortSignal,
+): Promise<readonly NodeId[]> {
+  return new Promise((resolve, reject) => {
+    const look = (): void => {
+      const counted = levelReached({ self, volume, length, level, acks: replication.acks(volume.id) })
+      if (counted === undefined) return
+      end()
+      resolve(counted)
+    }
+    const stop = (): void => {
+      end()
+      reject(new HoldfastError('HF_ABORTED', 'flush was given up', { cause: signal.reason }))
+    }
+    const offAck = replication.onAck(look)
+    const offHead = volume.onHead(look)
+    const end = (): void => {
+      offAck()
+      offHead()
+      signal.removeEventListener('abort', stop)
+    }
+    signal.addEventListener('abort', stop, { once: true })
+    if (signal.aborted) stop()
+    else look()
+  })
+}
+
+function progressOf({ captureOf }: ServiceParts, volumes: readonly Volume[]): WorkEvent<FlushSummary> {
+  let [bytesDone, bytesTotal, filesDone, filesTotal, errorCount] = [0, 0, 0, 0, 0]
+  let capturing = false
+  for (const volume of volumes) {
+    const status = captureOf(volume.id)?.status()
+    if (status === undefined) continue
+    capturing ||= status.walking || status.pendingFiles > 0
+    bytesDone += status.bytesDone
+    bytesTotal += status.bytesTotal
+    filesDone += status.filesDone
+    filesTotal += status.filesTotal
+    errorCount += status.unreadableCount
+  }
+  const phase = capturing ? 'capturing' : 'waiting for members'
+  return { message_type: 'status', phase, bytesDone, bytesTotal, filesDone, filesTotal, errorCount }
+}
+
+function every({ clock }: ServiceParts, intervalMs: number, callback: () => void): () => void {
+  let timer = clock.setTimer(intervalMs, tick)
+  function tick(): void {
+    callback()
+    timer = clock.setTimer(intervalMs, tick)
+  }
+  return () => timer.cancel()
+}
+
+function deadline(
+  { clock }: ServiceParts,
+  timeoutMs: number,
+  signal: AbortSignal,
+): { signal: AbortSignal; expired: () => boolean; cancel: () => void } {
+  const controller = new AbortController()
+  let expired = false
+  const timer = clock.setTimer(timeoutMs, () => {
+    expired = true
+    controller.abort(new HoldfastError('HF_TIMEOUT', 'out of time'))
+  })
+  const forward = (): void => controller.abort(signal.reason)
+  signal.addEventListener('abort', forward, { once: true })
+  return {
+    signal: controller.signal,
+    expired: () => expired,
+    cancel: () => {
+      timer.cancel()
+      signal.removeEventListener('abort', forward)
+    },
+  }
+}

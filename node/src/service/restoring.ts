@@ -1,0 +1,106 @@
+import { HoldfastError } from '@holdfast/ports'
+import type { CatalogRow } from '@holdfast/journal'
+import { isoTime } from '../api/iso-time.ts'
+import { pathField, pathText } from '../api/path-text.ts'
+import type { NodeService, RestoreSummary, WorkEvent } from '../api/service.ts'
+import { restoreTree } from '../restore/index.ts'
+import type { RestoreRow } from '../restore/index.ts'
+import { EventQueue } from './event-queue.ts'
+import { catalogMoment, momentNotices, rowAt } from './look.ts'
+import type { ServiceParts } from './parts.ts'
+
+/** Writes a past state of a volume, or of one path in it, to a directory of this machine. */
+export function createRestoring({ volumes, chunks, clock }: ServiceParts): Pick<NodeService, 'restore'> {
+  return {
+    async *restore(request, { signal }) {
+      const volume = volumes.find(request.volume)
+      const { catalog, ring } = volume.reader()
+      const startedMs = clock.monotonicMs()
+      const resolved = await catalog.resolve(request.at === undefined ? undefined : catalogMoment(request.at))
+      if (resolved === undefined) {
+        throw new HoldfastError('HF_NOT_FOUND', `nothing of volume ${volume.name} has been captured yet`, {
+          next: `holdfast flush ${volume.name}`,
+        })
+      }
+      // A moment by seq stays the same while the volume changes under a long restore.
+      const moment = request.at === undefined ? { seq: resolved.seq } : catalogMoment(request.at)
+      const row = request.path.byteLength === 0 ? undefined : await rowAt(volume, request.path, request.at)
+      yield* momentNotices(volume, request.at)
+      const events = new EventQueue<WorkEvent<RestoreSummary>>(signal)
+      const work = restoreTree({
+        volume: volume.id,
+        rows:
+          row !== undefined && row.type !== 'directory'
+            ? single(row)
+            : below(catalog.walk(request.path, moment), request.path),
+        chunks,
+        keyRing: ring.encode(),
+        to: Buffer.from(request.to),
+        base: baseOf(request.path, row),
+        identity: `${volume.name}:${pathText(request.path)} at ${isoTime(resolved.timeMs)}`,
+        inPlace: request.inPlace,
+        delete: request.delete,
+        verify: request.verify,
+        dryRun: request.dryRun,
+        onProgress: (progress) => events.status({ message_type: 'status', ...progress }),
+        onError: ({ path, code, message }) =>
+          events.push({ message_type: 'error', hf_code: code, message, ...pathField(path) }),
+        signal: events.signal,
+      }).then((report) => {
+        for (const message of report.warnings) events.push({ message_type: 'notice', message })
+        return {
+          message_type: 'summary' as const,
+          volume: volume.name,
+          to: request.to,
+          at: isoTime(resolved.timeMs),
+          dryRun: request.dryRun,
+          files: report.files,
+          directories: report.directories,
+          symlinks: report.symlinks,
+          bytes: report.bytes,
+          skipped: report.skipped,
+          deleted: report.deleted,
+          fetchedBytes: report.fetchedBytes,
+          errorCount: report.errorCount,
+          seconds: (clock.monotonicMs() - startedMs) / 1000,
+        }
+      })
+      yield* events.drain(work)
+    },
+  }
+}
+
+/** What is cut from the front of the paths: the directory itself, or the directory that holds the file. */
+function baseOf(path: Uint8Array, row: CatalogRow | undefined): Uint8Array {
+  if (row === undefined || row.type === 'directory') return path
+  const slash = path.lastIndexOf(0x2f)
+  return slash < 0 ? new Uint8Array(0) : path.subarray(0, slash)
+}
+
+async function* single(row: CatalogRow): AsyncGenerator<RestoreRow> {
+  yield restoreRow(row)
+}
+
+async function* below(rows: AsyncIterable<CatalogRow>, path: Uint8Array): AsyncGenerator<RestoreRow> {
+  for await (const row of rows) if (row.path.byteLength !== path.byteLength) yield restoreRow(row)
+}
+
+function restoreRow(row: CatalogRow): RestoreRow {
+  const { path, type, mode, uid, gid, mtimeNs, size, target, content } = row
+  return {
+    path,
+    type,
+    mode,
+    uid,
+    gid,
+    mtimeNs,
+    size,
+    target,
+    content:
+      content.type === 'inline'
+        ? { inline: content.extents }
+        : content.type === 'recipe'
+          ? { recipe: content.root }
+          : undefined,
+  }
+}

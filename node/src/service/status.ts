@@ -1,0 +1,168 @@
+import { equalBytes, hexOf } from '@holdfast/ports'
+import type { NodeId } from '@holdfast/ports'
+import type { VolumeEntry } from '@holdfast/charter'
+import { isoTime } from '../api/iso-time.ts'
+import type {
+  MemberStatus,
+  NodeRole,
+  NodeService,
+  NodeStatus,
+  PeerAnswer,
+  PeerState,
+  VolumeStatus,
+} from '../api/service.ts'
+import type { PeerStatus } from '../replication/index.ts'
+import type { Volume } from '../volumes/volume.ts'
+import type { ServiceParts } from './parts.ts'
+
+export interface NodeFacts {
+  readonly name: string
+  readonly region: string
+  readonly mesh: string
+  readonly listen: readonly string[]
+  /** Directory of the drive. */
+  readonly drive: string
+  readonly startedAtMonotonicMs: number
+  /** Capacity of the drive. */
+  readonly space: () => { readonly freeBytes: number; readonly totalBytes: number }
+}
+
+/** How this node, its peers and its volumes are. */
+export function createStatus(parts: ServiceParts, facts: NodeFacts): Pick<NodeService, 'status' | 'peers' | 'members'> {
+  const { authority, volumes, replication } = parts
+
+  const peerAnswer = (peer: PeerStatus): PeerAnswer => {
+    const info = authority.node(peer.peer)
+    return {
+      node: authority.nameOf(peer.peer),
+      id: hexOf(peer.peer),
+      region: info?.region ?? '',
+      state: peerState(peer),
+      ...(peer.addresses[0] === undefined ? {} : { address: peer.addresses[0] }),
+      ...(peer.rttMs === undefined ? {} : { latencyMs: peer.rttMs }),
+      ...(peer.heardAtMs === undefined ? {} : { lastSeen: isoTime(peer.heardAtMs) }),
+      ...(peer.lastError === undefined || peer.state === 'connected' ? {} : { reason: peer.lastError.message }),
+    }
+  }
+
+  return {
+    status: () =>
+      Promise.resolve({
+        node: nodeStatus(parts, facts),
+        volumes: authority
+          .volumes()
+          .map((entry) => volumeStatus(parts, entry))
+          .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+      }),
+    peers: () => Promise.resolve(replication.peers().map(peerAnswer)),
+    members: ({ volume }) => {
+      const open = volumes.find(volume)
+      return Promise.resolve(membersOf(parts, open))
+    },
+  }
+}
+
+const peerState = (peer: PeerStatus): PeerState =>
+  peer.state === 'connected' ? 'connected' : peer.failures > 2 ? 'unreachable' : 'connecting'
+
+function nodeStatus({ self, authority, replication, store, clock }: ServiceParts, facts: NodeFacts): NodeStatus {
+  const { storedBytes } = store.stats()
+  const { freeBytes, totalBytes } = facts.space()
+  return {
+    name: facts.name,
+    id: hexOf(self),
+    mesh: facts.mesh,
+    region: facts.region,
+    listen: facts.listen,
+    peers: replication.peers().map((peer) => ({
+      name: authority.nameOf(peer.peer),
+      region: authority.node(peer.peer)?.region ?? '',
+      state: peerState(peer),
+    })),
+    drives: [{ path: facts.drive, state: freeBytes === 0 ? 'full' : 'ok', storedBytes, freeBytes, totalBytes }],
+    storedBytes,
+    rssBytes: process.memoryUsage.rss(),
+    uptimeSeconds: (clock.monotonicMs() - facts.startedAtMonotonicMs) / 1000,
+  }
+}
+
+function volumeStatus(parts: ServiceParts, entry: VolumeEntry): VolumeStatus {
+  const { authority, volumes } = parts
+  const volume = volumes.get(entry.volume)
+  const counts = volume?.readable?.catalog.counts()
+  const capture = volume === undefined ? undefined : parts.captureOf(volume.id)?.status()
+  const members = volume === undefined ? [] : membersOf(parts, volume)
+  const others = members.filter((member) => member.role !== 'primary')
+  const head = volume?.log.head().length ?? 0
+  const safeLength = Math.max(0, ...others.map((member) => member.completeLength))
+  const lags = others.map((member) => member.lagSeconds).filter((lag) => lag !== null)
+  const copies = members.filter((member) => member.state !== 'unreachable').length
+  const wanted = Math.min(entry.copies, authority.nodes().length)
+  return {
+    name: entry.name,
+    id: hexOf(entry.volume),
+    role: volume === undefined ? 'none' : ownRole(parts, volume),
+    ...(parts.authority.directoryOf(entry.volume) === undefined
+      ? {}
+      : { directory: parts.authority.directoryOf(entry.volume) ?? '' }),
+    protected: entry.protected,
+    epoch: volume?.epoch ?? 1,
+    primary: authority.nameOf(entry.primary),
+    files: counts?.files ?? 0,
+    bytes: counts?.bytes ?? 0,
+    versions: counts?.versions ?? 0,
+    coverage: capture?.coverageMs === undefined ? null : isoTime(capture.coverageMs),
+    rpoSeconds: safeLength >= head && others.length > 0 ? 0 : lags.length > 0 ? Math.min(...lags) : null,
+    pendingBytes: (capture?.pendingBytes ?? 0) + (safeLength >= head ? 0 : (volume?.completeness.missingBytes ?? 0)),
+    degraded: volume !== undefined && copies < wanted,
+    copies,
+    unreadableCount: capture?.unreadableCount ?? 0,
+    warnings: [...(capture?.message === undefined ? [] : [capture.message]), ...parts.volumeWarnings(entry.volume)],
+    members,
+  }
+}
+
+function ownRole({ self }: ServiceParts, volume: Volume): VolumeStatus['role'] {
+  if (volume.role === 'primary') return 'primary'
+  return nodeRole(volume.members.find((member) => equalBytes(member.node, self))?.role ?? 'full')
+}
+
+const nodeRole = (role: string): NodeRole => (role === 'blind' || role === 'learner' ? role : 'full')
+
+function membersOf(parts: ServiceParts, volume: Volume): MemberStatus[] {
+  const { self, authority, replication, clock } = parts
+  const acks = replication.acks(volume.id)
+  const peers = new Map(replication.peers().map((peer) => [hexOf(peer.peer), peer]))
+  const primaryHead = replication.heads(volume.id).find((head) => equalBytes(head.member, volume.entry.primary))
+  const head = Math.max(volume.log.head().length, primaryHead?.length ?? 0)
+  return volume.members.map((member) => {
+    const own = equalBytes(member.node, self)
+    const lengthOf = (level: 'accepted' | 'complete'): number =>
+      acks.find((ack) => ack.level === level && equalBytes(ack.member, member.node))?.length ?? 0
+    const acceptedLength = own ? volume.log.head().length : lengthOf('accepted')
+    const completeLength = own ? volume.completeLength() : lengthOf('complete')
+    const reached = own || peers.get(hexOf(member.node))?.state === 'connected'
+    const current = completeLength >= head
+    return {
+      node: authority.nameOf(member.node),
+      region: authority.node(member.node)?.region ?? '',
+      state: !reached ? 'unreachable' : current ? 'current' : 'behind',
+      role: equalBytes(member.node, volume.entry.primary) ? 'primary' : nodeRole(member.role),
+      voter: member.voter,
+      acceptedLength,
+      completeLength,
+      lagSeconds: current ? 0 : lagSeconds(parts, volume, member.node, completeLength, clock.nowMs()),
+    }
+  })
+}
+
+function lagSeconds(
+  parts: ServiceParts,
+  volume: Volume,
+  _member: NodeId,
+  completeLength: number,
+  nowMs: number,
+): number | null {
+  const since = parts.committedAt(volume.id, completeLength)
+  return since === undefined ? null : Math.max(0, (nowMs - since) / 1000)
+}

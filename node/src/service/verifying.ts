@@ -1,0 +1,149 @@
+import { HoldfastError } from '@holdfast/ports'
+import type { NodeService, RepairIndexSummary, VerifySummary, WorkEvent } from '../api/service.ts'
+import type { Volume } from '../volumes/volume.ts'
+import { EventQueue } from './event-queue.ts'
+import type { ServiceParts } from './parts.ts'
+
+/** Method by which a node asks another to verify what it holds. */
+export const VERIFY_METHOD = 'verify'
+/** Bad frames that are named one by one. */
+export const FINDINGS_NAMED_MAX = 100
+
+type NodeVerify = VerifySummary['nodes'][number]
+
+/** Checks what is stored, here or on every member, and makes the indexes anew. */
+export function createVerifying(
+  parts: ServiceParts,
+  reopenAll: () => Promise<{ versions: number; journalBlocks: number }>,
+): Pick<NodeService, 'verify' | 'repairIndex'> & { answerVerify: (body: Uint8Array) => Promise<Uint8Array> } {
+  const { store, volumes, clock, authority, replication } = parts
+
+  const verifyHere = async (
+    wanted: readonly Volume[],
+    readData: boolean,
+    signal: AbortSignal,
+    events?: EventQueue<WorkEvent<VerifySummary>>,
+  ): Promise<NodeVerify> => {
+    const report = await store.verify({
+      readData,
+      signal,
+      onProgress: ({ doneBytes, totalBytes }) =>
+        events?.status({
+          message_type: 'status',
+          phase: 'verifying',
+          bytesDone: doneBytes,
+          bytesTotal: totalBytes,
+          filesDone: 0,
+          errorCount: 0,
+        }),
+    })
+    for (const bad of report.bad.slice(0, FINDINGS_NAMED_MAX)) {
+      events?.push({
+        message_type: 'error',
+        hf_code: 'HF_PACK_CORRUPT',
+        message: `pack ${bad.pack} at byte ${bad.offset}: ${bad.reason === 'body' ? 'a chunk or journal frame fails its check' : `${bad.reason} of a frame`}`,
+      })
+    }
+    let missingCount = 0
+    let journalBlocks = 0
+    for (const volume of wanted) {
+      await volume.recheck()
+      journalBlocks += volume.log.head().length
+      missingCount += volume.completeness.missingCount
+      const unhealed = volume.completeness.missing(FINDINGS_NAMED_MAX, () => false)
+      if (unhealed.length > 0) {
+        events?.push({
+          message_type: 'error',
+          hf_code: 'HF_CHUNK_MISSING',
+          message: `volume ${volume.name} lacks ${volume.completeness.missingCount} chunks here`,
+        })
+      }
+    }
+    const healedCount = await parts.heal(wanted, signal)
+    return {
+      node: authority.nameOf(parts.self),
+      chunks: report.chunks,
+      bytes: report.checkedBytes,
+      journalBlocks,
+      missingCount: Math.max(0, missingCount - healedCount),
+      corruptCount: report.badFrames,
+      healedCount,
+    }
+  }
+
+  return {
+    async *verify({ volume: name, readData, mesh }, { signal }) {
+      const startedMs = clock.monotonicMs()
+      const wanted = name === undefined ? volumes.list() : [volumes.find(name)]
+      const events = new EventQueue<WorkEvent<VerifySummary>>(signal)
+      const work = (async () => {
+        const nodes = [await verifyHere(wanted, readData, events.signal, events)]
+        if (mesh) {
+          for (const peer of replication.peers()) {
+            try {
+              const body = Buffer.from(JSON.stringify({ volume: name, readData }))
+              const answer = await replication.call(peer.peer, VERIFY_METHOD, body, {
+                signal: events.signal,
+                timeoutMs: 3_600_000,
+              })
+              nodes.push(nodeVerifyOf(JSON.parse(Buffer.from(answer).toString())))
+            } catch (error) {
+              const message = `${authority.nameOf(peer.peer)} could not be asked: ${error instanceof Error ? error.message : String(error)}`
+              events.push({ message_type: 'error', hf_code: 'HF_PEER_UNREACHABLE', message })
+            }
+          }
+        }
+        return { message_type: 'summary' as const, seconds: (clock.monotonicMs() - startedMs) / 1000, nodes }
+      })()
+      yield* events.drain(work)
+    },
+
+    async *repairIndex(_request, { signal }) {
+      const startedMs = clock.monotonicMs()
+      const events = new EventQueue<WorkEvent<RepairIndexSummary>>(signal)
+      const work = (async () => {
+        const report = await store.rebuildIndex(({ doneBytes, totalBytes }) =>
+          events.status({
+            message_type: 'status',
+            phase: 'reading packs',
+            bytesDone: doneBytes,
+            bytesTotal: totalBytes,
+            filesDone: 0,
+            errorCount: 0,
+          }),
+        )
+        events.status({
+          message_type: 'status',
+          phase: 'rebuilding the catalog',
+          bytesDone: 0,
+          filesDone: 0,
+          errorCount: report.badFrames,
+        })
+        const { versions, journalBlocks } = await reopenAll()
+        return {
+          message_type: 'summary' as const,
+          chunks: report.chunks,
+          journalBlocks,
+          versions,
+          badFrames: report.badFrames,
+          seconds: (clock.monotonicMs() - startedMs) / 1000,
+        }
+      })()
+      yield* events.drain(work)
+    },
+
+    async answerVerify(body) {
+      const request: unknown = JSON.parse(Buffer.from(body).toString())
+      const readData =
+        typeof request === 'object' && request !== null && 'readData' in request && request.readData === true
+      const result = await verifyHere(volumes.list(), readData, new AbortController().signal)
+      return Buffer.from(JSON.stringify(result))
+    },
+  }
+}
+
+function nodeVerifyOf(value: unknown): NodeVerify {
+  if (typeof value === 'object' && value !== null && 'node' in value && 'missingCount' in value)
+    return value as NodeVerify
+  throw new HoldfastError('HF_PEER_PROTOCOL', 'a member answered a verification with something else')
+}

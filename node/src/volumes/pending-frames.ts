@@ -1,0 +1,77 @@
+import { hexOf, HoldfastError } from '@holdfast/ports'
+import type { ChunkId } from '@holdfast/ports'
+import type { FrameEntry, PackStore } from '@holdfast/store-pack'
+
+/** The part of the ingest pool that makes frames durable: writes these at the end of the worker's open pack, then syncs
+ *  everything that worker wrote. */
+export interface FrameSyncer {
+  commit(worker: number, frames: readonly Uint8Array[]): Promise<readonly FrameEntry[]>
+}
+
+/** Frames of chunks that may be written and not yet durable, over all workers. Capture waits for its commits, so this bounds
+ *  the memory of entries: about 200 bytes each. */
+export const PENDING_FRAMES_MAX = 1 << 16
+
+interface PendingFrame {
+  readonly worker: number
+  /** Set once a sync that covers it has begun. */
+  sync: Promise<void> | undefined
+}
+
+/**
+ * Frames that ingest workers wrote to their packs and that no sync has covered yet. A commit needs its chunks durable
+ * wherever they were written; a chunk that another commit is syncing at the moment is waited for, not synced twice.
+ */
+export class PendingFrames {
+  readonly #syncer: FrameSyncer
+  readonly #store: Pick<PackStore, 'adopt' | 'settled'>
+  readonly #byChunk = new Map<string, PendingFrame>()
+  readonly #unsynced = new Map<number, FrameEntry[]>()
+
+  constructor(syncer: FrameSyncer, store: Pick<PackStore, 'adopt' | 'settled'>) {
+    this.#syncer = syncer
+    this.#store = store
+  }
+
+  /** Frames that a worker has just written. @throws HF_BUSY beyond `PENDING_FRAMES_MAX` */
+  add(worker: number, entries: readonly FrameEntry[]): void {
+    if (this.#byChunk.size + entries.length > PENDING_FRAMES_MAX) {
+      throw new HoldfastError('HF_BUSY', `more than ${PENDING_FRAMES_MAX} chunks wait for a commit`, {
+        retryable: true,
+      })
+    }
+    for (const entry of entries) this.#byChunk.set(hexOf(entry.id), { worker, sync: undefined })
+    const waiting = this.#unsynced.get(worker)
+    if (waiting === undefined) this.#unsynced.set(worker, [...entries])
+    else waiting.push(...entries)
+  }
+
+  /** Writes `frames` through `worker` and resolves when they and every chunk in `needs` are durable and known to the store.
+   *  @throws HF_DRIVE_FULL, HF_DRIVE_FAILED: then nothing may be acknowledged */
+  async makeDurable(worker: number, frames: readonly Uint8Array[], needs: Iterable<ChunkId>): Promise<void> {
+    const workers = new Set([worker])
+    const underWay = new Set<Promise<void>>()
+    for (const id of needs) {
+      const pending = this.#byChunk.get(hexOf(id))
+      if (pending?.sync !== undefined) underWay.add(pending.sync)
+      else if (pending !== undefined) workers.add(pending.worker)
+    }
+    for (const each of workers) underWay.add(this.#sync(each, each === worker ? frames : []))
+    await Promise.all(underWay)
+    await this.#store.settled()
+  }
+
+  #sync(worker: number, frames: readonly Uint8Array[]): Promise<void> {
+    const entries = this.#unsynced.get(worker) ?? []
+    this.#unsynced.delete(worker)
+    const sync = this.#syncer.commit(worker, frames).then((written) => {
+      this.#store.adopt([...entries, ...written])
+      for (const entry of entries) this.#byChunk.delete(hexOf(entry.id))
+    })
+    for (const entry of entries) {
+      const pending = this.#byChunk.get(hexOf(entry.id))
+      if (pending !== undefined) pending.sync = sync
+    }
+    return sync
+  }
+}

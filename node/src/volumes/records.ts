@@ -1,0 +1,25 @@
+import type { FileContent, FileState } from '@holdfast/journal'
+import type { Draft } from '../ingest/types.ts'
+
+/** What a record says of a draft that was read: only files, directories and symbolic links have one. */
+export function stateOfDraft(draft: Draft): FileState | undefined {
+  if (draft.type !== 'file' && draft.type !== 'directory' && draft.type !== 'symlink') return undefined
+  return {
+    path: draft.path,
+    type: draft.type,
+    mode: draft.mode,
+    uid: draft.uid,
+    gid: draft.gid,
+    mtimeNs: draft.mtimeNs,
+    size: draft.type === 'file' ? draft.size : 0,
+    ...(draft.target === undefined ? {} : { target: draft.target }),
+    torn: draft.torn,
+    content: contentOfDraft(draft),
+  }
+}
+
+function contentOfDraft(draft: Draft): FileContent {
+  if (draft.recipe !== undefined) return { type: 'recipe', root: draft.recipe.root }
+  if (draft.extents !== undefined && draft.extents.length > 0) return { type: 'inline', extents: draft.extents }
+  return { type: 'none' }
+}

@@ -1,0 +1,176 @@
+import type { VolumeEntry } from '@holdfast/charter'
+import type { Catalog, CatalogRow, RecordCodec } from '@holdfast/journal'
+import type { KeyRing, VolumeKeys } from '@holdfast/keys'
+import { HoldfastError, shortId } from '@holdfast/ports'
+import type { Chunk, ChunkId, CoreKey, JournalFrame, JournalLog, LogHead, VolumeId } from '@holdfast/ports'
+import type { PackStore } from '@holdfast/store-pack'
+import type { LiveCommit, MissingChunk, ReplicatedVolume, VolumeMember } from '../replication/index.ts'
+import { readBlock } from './blocks.ts'
+import { Completeness } from './completeness.ts'
+
+/** A commit whose chunks are at most this many bytes in all carries them along to followers at the tail. */
+export const LIVE_COMMIT_CHUNK_BYTES_MAX = 64 * 1024
+
+/** What a member that may read the volume has beside the log. */
+export interface ReadableParts {
+  readonly ring: KeyRing
+  readonly keys: VolumeKeys
+  readonly codec: RecordCodec
+  readonly catalog: Catalog
+}
+
+export interface VolumeParts {
+  readonly entry: VolumeEntry
+  readonly role: ReplicatedVolume['role']
+  readonly epoch: number
+  readonly log: JournalLog
+  readonly store: PackStore
+  /** Absent on a blind member. */
+  readonly readable: ReadableParts | undefined
+}
+
+/**
+ * One volume of which this node is a member: its log, its catalog (if it may read), and what it lacks. Frames come in one
+ * at a time, from the writer beside it or from another member.
+ */
+export class Volume implements ReplicatedVolume {
+  readonly id: VolumeId
+  readonly epoch: number
+  readonly coreKey: CoreKey
+  readonly log: JournalLog
+  readonly role: ReplicatedVolume['role']
+  readonly readable: ReadableParts | undefined
+  readonly completeness: Completeness
+  readonly #store: PackStore
+  readonly #listeners = new Set<(head: LogHead, live?: LiveCommit) => void>()
+  #entry: VolumeEntry
+  #accepting: Promise<unknown> = Promise.resolve()
+  #closed = false
+
+  constructor(parts: VolumeParts) {
+    this.id = parts.entry.volume
+    this.#entry = parts.entry
+    this.role = parts.role
+    this.epoch = parts.epoch
+    this.log = parts.log
+    this.coreKey = parts.log.coreKey
+    this.readable = parts.readable
+    this.#store = parts.store
+    this.completeness = new Completeness(parts.store, this.id)
+  }
+
+  get entry(): VolumeEntry {
+    return this.#entry
+  }
+
+  get name(): string {
+    return this.#entry.name
+  }
+
+  get members(): readonly VolumeMember[] {
+    return this.#entry.members
+  }
+
+  /** The charter has a newer entry for this volume; the primary and this node's role are as before. */
+  updateEntry(entry: VolumeEntry): void {
+    this.#entry = entry
+  }
+
+  /** What a reader needs. @throws HF_WRONG_KEY on a blind member */
+  reader(): ReadableParts {
+    if (this.readable !== undefined) return this.readable
+    throw new HoldfastError('HF_WRONG_KEY', `this node holds volume ${this.name} without its key`, {
+      next: 'ask a full member of the volume',
+    })
+  }
+
+  onHead(listener: (head: LogHead, live?: LiveCommit) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  completeLength(): number {
+    return this.completeness.completeLength
+  }
+
+  missing(limit: number, skip: (id: ChunkId) => boolean): readonly MissingChunk[] {
+    return this.completeness.missing(limit, skip)
+  }
+
+  chunkArrived(id: ChunkId): void {
+    // Ordered behind the frames that are being taken in, so that a chunk cannot arrive before it is known to be missing.
+    this.#inOrder(async () => {
+      await this.completeness.arrived(id)
+      this.#tell(this.log.head())
+    }).catch(() => undefined)
+  }
+
+  accept(frame: JournalFrame, chunks: readonly Chunk[]): Promise<LogHead> {
+    return this.#inOrder(() => this.#accept(frame, chunks))
+  }
+
+  /** A commit of the writer beside it: it is durable and in log and catalog; tell those who follow. */
+  async committed(frame: JournalFrame, head: LogHead, rows: readonly CatalogRow[]): Promise<void> {
+    const held = rows.flatMap((row) => row.refs)
+    for (const [offset, block] of frame.blocks.entries()) {
+      // A writer's chunks are durable before its frame is published; the look costs an index hit each.
+      await this.completeness.addBlock(frame.start + offset, readBlock(block, undefined).refs)
+    }
+    const bytes = held.reduce((sum, ref) => sum + ref.storedBytes, 0)
+    const small = bytes <= LIVE_COMMIT_CHUNK_BYTES_MAX
+    this.#tell(head, { frame, chunks: small ? await this.#chunksOf(held.map((ref) => ref.id)) : [] })
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#accepting.catch(() => undefined)
+    await this.readable?.catalog.close()
+    await this.log.close()
+  }
+
+  async #accept(frame: JournalFrame, chunks: readonly Chunk[]): Promise<LogHead> {
+    if (this.#closed) throw new HoldfastError('HF_CLOSED', `volume ${this.name} is closed`)
+    const { length } = this.log.head()
+    if (frame.start !== length) {
+      throw new HoldfastError(
+        'HF_JOURNAL_GAP',
+        `a frame of volume ${this.name} begins at ${frame.start}, the log ends at ${length}`,
+      )
+    }
+    if (this.log.verify(frame) === undefined) {
+      throw new HoldfastError(
+        'HF_JOURNAL_REFUSED',
+        `a frame at ${frame.start} of volume ${this.name}, core ${shortId(frame.coreKey)}, fails its signature`,
+      )
+    }
+    const blocks = frame.blocks.map((block) => readBlock(block, this.readable?.codec))
+    await this.#store.commit(this.id, chunks, frame)
+    const head = await this.log.append(frame)
+    await this.readable?.catalog.apply(
+      blocks.flatMap((block) => block.rows),
+      { epoch: this.epoch, length: head.length },
+    )
+    for (const [offset, block] of blocks.entries()) await this.completeness.addBlock(frame.start + offset, block.refs)
+    this.#tell(head, { frame, chunks })
+    return head
+  }
+
+  async #chunksOf(ids: readonly ChunkId[]): Promise<Chunk[]> {
+    const chunks: Chunk[] = []
+    for (const id of ids) {
+      const bytes = await this.#store.get(this.id, id)
+      if (bytes !== undefined) chunks.push({ id, bytes })
+    }
+    return chunks
+  }
+
+  #tell(head: LogHead, live?: LiveCommit): void {
+    for (const listener of this.#listeners) listener(head, live)
+  }
+
+  #inOrder<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#accepting.then(work)
+    this.#accepting = done.catch(() => undefined)
+    return done
+  }
+}
