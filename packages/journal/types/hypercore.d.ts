@@ -85,7 +85,7 @@ declare module 'corestore' {
   import type { Manifest } from 'hypercore'
   class Corestore {
     constructor(directory: string, options: { allowBackup: boolean })
-    readonly storage: { readonly db: { flush(): Promise<void> } }
+    readonly storage: { readonly db: { flush(): Promise<void> }; close(): Promise<void> }
     ready(): Promise<void>
     close(): Promise<void>
     get(options: {

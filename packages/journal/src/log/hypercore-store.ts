@@ -40,7 +40,7 @@ async function openBackend(directory: string): Promise<StorageBackend> {
   try {
     await store.ready()
   } catch (cause) {
-    await store.close().catch(() => undefined)
+    await closeStore(store)
     if (isLockError(cause)) {
       throw new HoldfastError('HF_HOME_IN_USE', `the journal in ${directory} is open in another process`, { cause })
     }
@@ -49,8 +49,16 @@ async function openBackend(directory: string): Promise<StorageBackend> {
   return {
     open: (identity) => openCore(store, identity),
     flush: () => store.storage.db.flush(),
-    close: () => store.close(),
+    close: () => closeStore(store),
   }
+}
+
+/** Corestore does not get to closing its database once a core or the store has failed to open; the lock must go all the same. */
+async function closeStore(store: Corestore): Promise<void> {
+  await store
+    .close()
+    .catch(() => store.storage.close())
+    .catch(() => undefined)
 }
 
 async function openCore(store: Corestore, identity: LogIdentity): Promise<{ storage: BlockStorage; peaks: Peaks }> {
