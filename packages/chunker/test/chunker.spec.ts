@@ -6,6 +6,8 @@ import type { Arena } from '../src/index.ts'
 import { ARENA_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, createArena } from '../src/index.ts'
 import { referenceSegments } from './reference.ts'
 
+/** Lengths under `KEY` for the bytes that `noise('golden', 600 KiB)` gives. */
+const GOLDEN = [87340, 84318, 78020, 92416, 17037, 71615, 68626, 74434, 40594]
 const KEY = new Uint8Array(32).fill(7)
 
 /** Bytes that look random and are the same in every run. */
@@ -111,6 +113,10 @@ describe('chunker', () => {
     const first = a.cut(0, file.length)
     b.cut(0, file.length)
     assert.equal(a.cut(0, file.length), first)
+  })
+
+  it('cuts as fixed by the golden vector', () => {
+    assert.deepEqual(segments(arena, noise('golden', 600 * KIB)), GOLDEN)
   })
 
   it('refuses a range outside the arena', () => {

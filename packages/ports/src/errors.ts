@@ -39,6 +39,7 @@ export const ERROR_CODES = {
   HF_RECORD_MISMATCH: 'a record’s public list differs from its sealed one; it is not used',
   HF_SOURCE_UNAVAILABLE: 'the protected directory is missing or unreadable; nothing is taken for deleted',
   HF_TIMEOUT: 'it was not done in time; it may still be done later',
+  HF_UNREADABLE: 'something in the source cannot be read; its last version stays, and it is tried again',
   HF_WRONG_KEY: 'the passphrase or key does not open this; nothing was touched',
 } as const
 

@@ -4,7 +4,8 @@ import { CHUNK_PLAIN_BYTES_MAX } from './types.ts'
 export interface Bundle {
   /** What is in it: a view, valid until the next `append` or `clear`. */
   readonly plain: Uint8Array
-  readonly isEmpty: boolean
+  /** Bytes in it: the offset that `append` will return. */
+  readonly length: number
   hasRoom(length: number): boolean
   /** Copies the segment in; returns its offset. */
   append(segment: Uint8Array): number
@@ -34,8 +35,8 @@ function createBundle(): Bundle {
     get plain() {
       return buffer.subarray(0, length)
     },
-    get isEmpty() {
-      return length === 0
+    get length() {
+      return length
     },
     hasRoom: (more) => length + more <= buffer.byteLength,
     append(segment) {

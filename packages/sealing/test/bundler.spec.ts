@@ -16,14 +16,14 @@ describe('bundler', () => {
 
   it('lays segments out one after the other until there is no room', () => {
     const { other } = createBundler()
-    assert.ok(other.isEmpty)
+    assert.equal(other.length, 0)
     assert.equal(other.append(text('a', 1000)), 0)
     assert.equal(other.append(text('b', 500)), 1000)
     assert.deepEqual(other.plain.slice(1000), text('b', 500))
     assert.ok(other.hasRoom(CHUNK_PLAIN_BYTES_MAX - 1500))
     assert.ok(!other.hasRoom(CHUNK_PLAIN_BYTES_MAX - 1499))
     other.clear()
-    assert.ok(other.isEmpty && other.hasRoom(CHUNK_PLAIN_BYTES_MAX))
+    assert.ok(other.length === 0 && other.hasRoom(CHUNK_PLAIN_BYTES_MAX))
   })
 })
 
