@@ -55,6 +55,7 @@ const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const CONTROL = /[\p{Cc}\u2028\u2029]/u
 /** Only what `pathText` writes: control bytes, `%25`, DEL, and everything from 80 up. */
 const ESCAPE = /%(?:[01][0-9a-f]|25|7f|[89a-f][0-9a-f])/gi
+const BEGINS_AS_ESCAPE = new RegExp(`^${ESCAPE.source}`, 'i')
 
 function utf8(bytes: Uint8Array): string | undefined {
   try {
@@ -71,11 +72,8 @@ function sequenceLength(bytes: Uint8Array, at: number): number {
   return at + length <= bytes.byteLength ? length : 0
 }
 
-function readsAsEscape(bytes: Uint8Array, at: number): boolean {
-  const next = String.fromCharCode(...bytes.subarray(at, at + 3))
-  ESCAPE.lastIndex = 0
-  return ESCAPE.test(next)
-}
+const readsAsEscape = (bytes: Uint8Array, at: number): boolean =>
+  BEGINS_AS_ESCAPE.test(String.fromCharCode(...bytes.subarray(at, at + 3)))
 
 const escape = (bytes: Uint8Array): string =>
   Array.from(bytes, (byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('')

@@ -13,8 +13,6 @@
  * `summary`, or throws.
  */
 export interface NodeService {
-  /** Who answers; the only method that may be called while the node is starting. */
-  about(request: NoRequest, call: CallOptions): Promise<AboutAnswer>
   status(request: NoRequest, call: CallOptions): Promise<StatusAnswer>
 
   /** Returns when the charter holds the volume. @throws HF_BAD_INPUT (missing, not a directory, in a home, around a home, in or around another volume; bad name or copies), HF_ALREADY_EXISTS (name or directory), HF_NOT_FOUND (a member) */
@@ -128,14 +126,12 @@ export type ListEvent<Entry> =
 
 // about, status
 
+/** Who answers: the one call that works while the node is starting, answered by the API itself. */
 export interface AboutAnswer {
-  readonly node: string
-  readonly nodeId: string
-  readonly mesh: string
-  readonly listen: readonly string[]
-  /** `ready` when every method works. */
   readonly state: 'starting' | 'ready' | 'stopping'
   readonly pid: number
+  /** Of the program. */
+  readonly version: string
 }
 
 export interface StatusAnswer {
@@ -176,6 +172,10 @@ export interface VolumeStatus {
   readonly directory?: string
   readonly protected: boolean
   readonly epoch: number
+  /** Head of the epoch's journal as this node knows it, in blocks; what the members' lengths are compared with. */
+  readonly length: number
+  /** Number of the newest record. */
+  readonly seq: number
   /** Name of the node. */
   readonly primary: string
   /** Of the newest moment known here; zero on a member without the key. */
@@ -398,7 +398,7 @@ export interface VerifySummary {
     readonly missingCount: number
     /** Held and wrong. */
     readonly corruptCount: number
-    /** Of those, fetched anew and right now. */
+    /** Of both, fetched anew and right now. */
     readonly healedCount: number
   }[]
 }
