@@ -1,10 +1,11 @@
 import type { Logger } from 'pino'
-import type { Clock, NodeId, Random } from '@holdfast/ports'
+import type { Clock, NodeId, Random, VolumeId } from '@holdfast/ports'
 import type { PackStore } from '@holdfast/store-pack'
 import type { Authority } from '../authority/index.ts'
 import type { VolumeCapture } from '../capture/types.ts'
 import type { Replication } from '../replication/index.ts'
 import type { ChunkSource } from '../volumes/chunk-source.ts'
+import type { Volume } from '../volumes/volume.ts'
 import type { Volumes } from '../volumes/volumes.ts'
 
 /** What the methods of the control API are made of. */
@@ -19,5 +20,9 @@ export interface ServiceParts {
   readonly store: PackStore
   readonly replication: Replication
   /** Capture of a volume whose primary is this node, while it runs. */
-  readonly captureOf: (volume: Uint8Array) => VolumeCapture | undefined
+  /** Sentences about a volume that need a person. */
+  readonly volumeWarnings: (volume: VolumeId) => readonly string[]
+  /** Waits while missing chunks are being fetched; how many came. */
+  readonly heal: (volumes: readonly Volume[], signal: AbortSignal) => Promise<number>
+  readonly captureOf: (volume: VolumeId) => VolumeCapture | undefined
 }

@@ -1,6 +1,6 @@
 import { equalBytes, hexOf } from '@holdfast/ports'
-import type { NodeId } from '@holdfast/ports'
 import type { VolumeEntry } from '@holdfast/charter'
+import { decodeBlock, decodePublicRecord } from '@holdfast/journal'
 import { isoTime } from '../api/iso-time.ts'
 import type {
   MemberStatus,
@@ -46,19 +46,12 @@ export function createStatus(parts: ServiceParts, facts: NodeFacts): Pick<NodeSe
   }
 
   return {
-    status: () =>
-      Promise.resolve({
-        node: nodeStatus(parts, facts),
-        volumes: authority
-          .volumes()
-          .map((entry) => volumeStatus(parts, entry))
-          .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
-      }),
-    peers: () => Promise.resolve(replication.peers().map(peerAnswer)),
-    members: ({ volume }) => {
-      const open = volumes.find(volume)
-      return Promise.resolve(membersOf(parts, open))
+    async status() {
+      const statuses = await Promise.all(authority.volumes().map((entry) => volumeStatus(parts, entry)))
+      return { node: nodeStatus(parts, facts), volumes: statuses.toSorted((a, b) => (a.name < b.name ? -1 : 1)) }
     },
+    peers: () => Promise.resolve(replication.peers().map(peerAnswer)),
+    members: ({ volume }) => membersOf(parts, volumes.find(volume)),
   }
 }
 
@@ -86,27 +79,28 @@ function nodeStatus({ self, authority, replication, store, clock }: ServiceParts
   }
 }
 
-function volumeStatus(parts: ServiceParts, entry: VolumeEntry): VolumeStatus {
+async function volumeStatus(parts: ServiceParts, entry: VolumeEntry): Promise<VolumeStatus> {
   const { authority, volumes } = parts
   const volume = volumes.get(entry.volume)
   const counts = volume?.readable?.catalog.counts()
   const capture = volume === undefined ? undefined : parts.captureOf(volume.id)?.status()
-  const members = volume === undefined ? [] : membersOf(parts, volume)
+  const members = volume === undefined ? [] : await membersOf(parts, volume)
   const others = members.filter((member) => member.role !== 'primary')
   const head = volume?.log.head().length ?? 0
   const safeLength = Math.max(0, ...others.map((member) => member.completeLength))
   const lags = others.map((member) => member.lagSeconds).filter((lag) => lag !== null)
   const copies = members.filter((member) => member.state !== 'unreachable').length
+  const directory = authority.directoryOf(entry.volume)
   const wanted = Math.min(entry.copies, authority.nodes().length)
   return {
     name: entry.name,
     id: hexOf(entry.volume),
     role: volume === undefined ? 'none' : ownRole(parts, volume),
-    ...(parts.authority.directoryOf(entry.volume) === undefined
-      ? {}
-      : { directory: parts.authority.directoryOf(entry.volume) ?? '' }),
+    ...(directory === undefined ? {} : { directory }),
     protected: entry.protected,
     epoch: volume?.epoch ?? 1,
+    length: head,
+    seq: volume?.readable?.catalog.applied.seq ?? 0,
     primary: authority.nameOf(entry.primary),
     files: counts?.files ?? 0,
     bytes: counts?.bytes ?? 0,
@@ -129,13 +123,13 @@ function ownRole({ self }: ServiceParts, volume: Volume): VolumeStatus['role'] {
 
 const nodeRole = (role: string): NodeRole => (role === 'blind' || role === 'learner' ? role : 'full')
 
-function membersOf(parts: ServiceParts, volume: Volume): MemberStatus[] {
+async function membersOf(parts: ServiceParts, volume: Volume): Promise<MemberStatus[]> {
   const { self, authority, replication, clock } = parts
   const acks = replication.acks(volume.id)
   const peers = new Map(replication.peers().map((peer) => [hexOf(peer.peer), peer]))
   const primaryHead = replication.heads(volume.id).find((head) => equalBytes(head.member, volume.entry.primary))
   const head = Math.max(volume.log.head().length, primaryHead?.length ?? 0)
-  return volume.members.map((member) => {
+  const answers = volume.members.map(async (member): Promise<MemberStatus> => {
     const own = equalBytes(member.node, self)
     const lengthOf = (level: 'accepted' | 'complete'): number =>
       acks.find((ack) => ack.level === level && equalBytes(ack.member, member.node))?.length ?? 0
@@ -151,18 +145,17 @@ function membersOf(parts: ServiceParts, volume: Volume): MemberStatus[] {
       voter: member.voter,
       acceptedLength,
       completeLength,
-      lagSeconds: current ? 0 : lagSeconds(parts, volume, member.node, completeLength, clock.nowMs()),
+      lagSeconds: current ? 0 : await lagSeconds(volume, completeLength, clock.nowMs()),
     }
   })
+  return Promise.all(answers)
 }
 
-function lagSeconds(
-  parts: ServiceParts,
-  volume: Volume,
-  _member: NodeId,
-  completeLength: number,
-  nowMs: number,
-): number | null {
-  const since = parts.committedAt(volume.id, completeLength)
-  return since === undefined ? null : Math.max(0, (nowMs - since) / 1000)
+/** Age of the first block that a member lacks. */
+async function lagSeconds(volume: Volume, completeLength: number, nowMs: number): Promise<number | null> {
+  const block = await volume.log.get(completeLength)
+  if (block === undefined) return null
+  const decoded = decodeBlock(block)
+  const [first] = decoded.type === 'records' ? decoded.records : []
+  return first === undefined ? null : Math.max(0, (nowMs - decodePublicRecord(first).timeMs) / 1000)
 }

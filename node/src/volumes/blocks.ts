@@ -1,5 +1,6 @@
-import type { CatalogRow, ChunkRef, RecordCodec } from '@holdfast/journal'
-import { catalogRow, decodeBlock, decodePublicRecord } from '@holdfast/journal'
+import type { CatalogRow, ChunkRef, OpenedRecord, RecordCodec } from '@holdfast/journal'
+import { decodeBlock, decodePublicRecord } from '@holdfast/journal'
+import { baselineRow } from './records.ts'
 
 /** What a member takes from one journal block. */
 export interface ReadBlock {
@@ -27,4 +28,12 @@ export function readBlock(block: Uint8Array, codec: RecordCodec | undefined): Re
     if (row !== undefined) rows.push(row)
   }
   return { refs, rows }
+}
+
+/** The catalog's row for a record; undefined for kinds that this version does not know. */
+function catalogRow({ public: known, state }: OpenedRecord): CatalogRow | undefined {
+  const { seq, epoch, timeMs, kind, refs } = known
+  if (kind === 'baseline') return baselineRow(known)
+  if ((kind !== 'put' && kind !== 'delete') || state === undefined) return undefined
+  return { ...state, seq, epoch, timeMs, kind, refs }
 }

@@ -1,4 +1,4 @@
-import type { FileContent, FileState } from '@holdfast/journal'
+import type { CatalogRow, FileContent, FileState } from '@holdfast/journal'
 import type { Draft } from '../ingest/types.ts'
 
 /** What a record says of a draft that was read: only files, directories and symbolic links have one. */
@@ -22,4 +22,23 @@ function contentOfDraft(draft: Draft): FileContent {
   if (draft.recipe !== undefined) return { type: 'recipe', root: draft.recipe.root }
   if (draft.extents !== undefined && draft.extents.length > 0) return { type: 'inline', extents: draft.extents }
   return { type: 'none' }
+}
+
+/** Nothing at no path. */
+export const NO_STATE: FileState = {
+  path: new Uint8Array(0),
+  type: 'other',
+  mode: 0,
+  uid: 0,
+  gid: 0,
+  mtimeNs: 0n,
+  size: 0,
+  torn: false,
+  content: { type: 'none' },
+}
+
+/** A baseline marks a moment: its row has no path. */
+export function baselineRow(fields: { seq: number; epoch: number; timeMs: number }): CatalogRow {
+  const { seq, epoch, timeMs } = fields
+  return { ...NO_STATE, seq, epoch, timeMs, kind: 'baseline', refs: [] }
 }

@@ -112,13 +112,26 @@ export class Volume implements ReplicatedVolume {
   /** A commit of the writer beside it: it is durable and in log and catalog; tell those who follow. */
   async committed(frame: JournalFrame, head: LogHead, rows: readonly CatalogRow[]): Promise<void> {
     const held = rows.flatMap((row) => row.refs)
-    for (const [offset, block] of frame.blocks.entries()) {
-      // A writer's chunks are durable before its frame is published; the look costs an index hit each.
-      await this.completeness.addBlock(frame.start + offset, readBlock(block, undefined).refs)
-    }
+    // A writer's chunks are durable before its frame is published: the look costs an index hit each and finds nothing lacking.
+    await this.completeness.addBlock(frame.start, held)
+    await this.completeness.addBlock(head.length - 1, [])
     const bytes = held.reduce((sum, ref) => sum + ref.storedBytes, 0)
     const small = bytes <= LIVE_COMMIT_CHUNK_BYTES_MAX
     this.#tell(head, { frame, chunks: small ? await this.#chunksOf(held.map((ref) => ref.id)) : [] })
+  }
+
+  /** Looks at the whole history anew for chunks that are not held, after some were found to be bad. */
+  recheck(): Promise<void> {
+    return this.#inOrder(async () => {
+      const { length } = this.log.head()
+      this.completeness.startAt(0)
+      let block = 0
+      for await (const bytes of this.log.read(0, length)) {
+        await this.completeness.addBlock(block, readBlock(bytes, undefined).refs)
+        block += 1
+      }
+      this.#tell(this.log.head())
+    })
   }
 
   async close(): Promise<void> {

@@ -1,20 +1,17 @@
 import type { Catalog, CatalogRow, FileState, RecordCodec, RecordFields } from '@holdfast/journal'
-import { encodeBlock } from '@holdfast/journal'
+import { encodeBlocks } from '@holdfast/journal'
 import { signRaw } from '@holdfast/keys'
 import type { SigningKey } from '@holdfast/keys'
-import { HoldfastError, KIB, MIB } from '@holdfast/ports'
+import { HoldfastError, MIB } from '@holdfast/ports'
 import type { ChunkId, Clock, JournalFrame, JournalLog, LogHead, LogProposal, VolumeId } from '@holdfast/ports'
 import { encodeJournalFrame } from '@holdfast/store-pack'
 import type { CaptureBatch, CaptureSink } from '../capture/types.ts'
 import type { PendingFrames } from './pending-frames.ts'
-import { stateOfDraft } from './records.ts'
+import { baselineRow, NO_STATE, stateOfDraft } from './records.ts'
 
-/** Records in one block, at most: a reader decodes a block as a whole. */
-export const BLOCK_RECORDS_MAX = 1024
-/** Bytes of records after which a block is closed; one record may go beyond. */
-export const BLOCK_BYTES_TARGET = 512 * KIB
-/** Bytes of blocks after which a commit is split over several frames: a frame is read and sent whole. */
-export const FRAME_BYTES_TARGET = 8 * MIB
+/** Bytes of records after which a commit goes on in a further frame: half of what a frame may have, so that the last record
+ *  fits in any case. */
+export const FRAME_RECORD_BYTES_TARGET = 2 * MIB
 
 export interface VolumeWriterOptions {
   readonly volume: VolumeId
@@ -63,13 +60,18 @@ export class VolumeWriter implements CaptureSink {
   }
 
   async commit(batch: CaptureBatch): Promise<{ lastSeq: number }> {
-    const signing = this.#signing.then(() => this.#sign(batch))
-    this.#signing = signing.catch(() => undefined)
-    const publishing = signing.then((signed) =>
-      this.#publishAll(batch.group?.worker ?? 0, signed, batch.group !== undefined),
-    )
-    await publishing
-    return { lastSeq: this.#options.catalog.applied.seq }
+    const { group } = batch
+    if (group !== undefined) this.#options.pending.add(group.worker, group.entries)
+    return this.#commit((frames) => this.#addBatch(frames, batch), group?.worker)
+  }
+
+  /** Records that the first complete walk of the volume ends here: earlier moments mean this one. */
+  async commitBaseline(): Promise<void> {
+    await this.#commit((frames) => {
+      const fields = this.#nextFields('baseline')
+      frames.add(this.#options.codec.seal(fields), baselineRow(fields), [])
+      return Promise.resolve()
+    }, undefined)
   }
 
   /** Resolves when every commit begun before has been published or has failed. */
@@ -78,12 +80,26 @@ export class VolumeWriter implements CaptureSink {
     await this.#published.catch(() => undefined)
   }
 
-  async #publishAll(worker: number, signed: readonly Signed[], hasGroup: boolean): Promise<void> {
+  async #commit(fill: (frames: Frames) => Promise<void>, worker: number | undefined): Promise<{ lastSeq: number }> {
+    const signing = this.#signing.then(async () => {
+      this.#assertWorking()
+      const frames = new Frames((builder) => this.#signFrame(builder))
+      await fill(frames)
+      return frames.finish()
+    })
+    this.#signing = signing.catch(() => undefined)
+    const signed = await signing
+    await this.#makeSafe(signed, worker)
+    return { lastSeq: this.#options.catalog.applied.seq }
+  }
+
+  /** Makes the frames durable side by side, then publishes them behind every commit signed before. */
+  #makeSafe(signed: readonly Signed[], worker: number | undefined): Promise<void> {
     const { volume, pending } = this.#options
-    const durable =
-      signed.length === 0 && hasGroup
-        ? [pending.makeDurable(worker, [], [])]
-        : signed.map(({ frame, needs }) => pending.makeDurable(worker, [encodeJournalFrame(volume, frame)], needs))
+    const durable = signed.map(({ frame, needs }) =>
+      pending.makeDurable(worker ?? 0, [encodeJournalFrame(volume, frame)], needs),
+    )
+    if (durable.length === 0 && worker !== undefined) durable.push(pending.makeDurable(worker, [], []))
     const before = this.#published
     const published = (async () => {
       // Wait for all of them, so that a failure leaves no sync behind that nobody owns.
@@ -95,7 +111,7 @@ export class VolumeWriter implements CaptureSink {
     published.catch((error: unknown) => {
       this.#failure ??= error
     })
-    await published
+    return published
   }
 
   async #publish({ frame, rows }: Signed): Promise<void> {
@@ -105,54 +121,38 @@ export class VolumeWriter implements CaptureSink {
     await onCommitted(frame, head, rows)
   }
 
-  async #sign(batch: CaptureBatch): Promise<readonly Signed[]> {
-    // After a failure it is unknown which signed frames reached the drive: only recovery from the packs can tell, so
-    // nothing more is signed before the volume is opened again.
-    if (this.#failure !== undefined) {
-      throw new HoldfastError('HF_DRIVE_FAILED', 'an earlier commit of this volume failed', {
+  /** After a failure it is unknown which signed frames reached the drive: only recovery from the packs can tell, so nothing
+   *  more is signed before the volume is opened again. */
+  #assertWorking(): void {
+    if (this.#failure === undefined) return
+    throw new HoldfastError(
+      'HF_DRIVE_FAILED',
+      'an earlier commit of this volume failed; what was acknowledged is safe',
+      {
         cause: this.#failure,
-        next: 'mend the drive, then restart the node',
-      })
-    }
-    const frames: Signed[] = []
-    let builder = new FrameBuilder()
-    const add = (record: Uint8Array, row: CatalogRow, needs: readonly ChunkId[]): void => {
-      builder.add(record, row, needs)
-      if (builder.byteLength < FRAME_BYTES_TARGET) return
-      frames.push(this.#signFrame(builder))
-      builder = new FrameBuilder()
-    }
+        next: 'mend the drive or make room, then restart the node',
+      },
+    )
+  }
+
+  async #addBatch(frames: Frames, batch: CaptureBatch): Promise<void> {
+    const { codec, catalog } = this.#options
     for (const draft of batch.drafts) {
       const state = stateOfDraft(draft)
       if (state === undefined) continue
       const fields = this.#nextFields('put')
       const refs = draft.refs.map(({ id, storedBytes }) => ({ id, storedBytes }))
-      const record = this.#options.codec.seal(fields, state, refs)
       const role = draft.recipe === undefined ? 'content' : 'recipe'
-      add(record, rowOf(fields, state, refs, role), draft.needs)
+      frames.add(codec.seal(fields, state, refs), rowOf(fields, state, refs, role), draft.needs)
     }
     for (const path of batch.deletions) {
-      const before = await this.#options.catalog.get(path)
+      const state = deletedState(path, await catalog.get(path))
       const fields = this.#nextFields('delete')
-      const state: FileState = {
-        path,
-        type: before?.type ?? 'other',
-        mode: before?.mode ?? 0,
-        uid: before?.uid ?? 0,
-        gid: before?.gid ?? 0,
-        mtimeNs: before?.mtimeNs ?? 0n,
-        size: before?.size ?? 0,
-        ...(before?.target === undefined ? {} : { target: before.target }),
-        torn: false,
-        content: { type: 'none' },
-      }
-      add(this.#options.codec.seal(fields, state), rowOf(fields, state, [], 'content'), [])
+      frames.add(codec.seal(fields, state), rowOf(fields, state, [], 'content'), [])
     }
-    if (builder.byteLength > 0) frames.push(this.#signFrame(builder))
-    return frames
   }
 
-  #nextFields(kind: 'put' | 'delete'): RecordFields {
+  #nextFields(kind: RecordFields['kind']): RecordFields {
     this.#seq += 1
     this.#timeMs = Math.max(this.#timeMs, this.#options.clock.nowMs())
     return { seq: this.#seq, epoch: this.#options.epoch, timeMs: this.#timeMs, kind }
@@ -169,33 +169,48 @@ export class VolumeWriter implements CaptureSink {
   }
 }
 
-/** Gathers records into blocks of one frame. */
+/** Signs a frame each time enough records have gathered. */
+class Frames {
+  readonly #sign: (builder: FrameBuilder) => Signed
+  readonly #signed: Signed[] = []
+  #builder = new FrameBuilder()
+
+  constructor(sign: (builder: FrameBuilder) => Signed) {
+    this.#sign = sign
+  }
+
+  add(record: Uint8Array, row: CatalogRow, needs: readonly ChunkId[]): void {
+    this.#builder.add(record, row, needs)
+    if (this.#builder.byteLength >= FRAME_RECORD_BYTES_TARGET) this.#close()
+  }
+
+  finish(): readonly Signed[] {
+    if (this.#builder.byteLength > 0) this.#close()
+    return this.#signed
+  }
+
+  #close(): void {
+    this.#signed.push(this.#sign(this.#builder))
+    this.#builder = new FrameBuilder()
+  }
+}
+
+/** Gathers the records of one frame. */
 class FrameBuilder {
   readonly rows: CatalogRow[] = []
   readonly needs: ChunkId[] = []
-  readonly #blocks: Uint8Array[] = []
-  #records: Uint8Array[] = []
-  #recordBytes = 0
+  readonly #records: Uint8Array[] = []
   byteLength = 0
 
   add(record: Uint8Array, row: CatalogRow, needs: readonly ChunkId[]): void {
     this.rows.push(row)
     this.needs.push(...needs)
     this.#records.push(record)
-    this.#recordBytes += record.byteLength
     this.byteLength += record.byteLength
-    if (this.#records.length >= BLOCK_RECORDS_MAX || this.#recordBytes >= BLOCK_BYTES_TARGET) this.#closeBlock()
   }
 
   blocks(): Uint8Array[] {
-    if (this.#records.length > 0) this.#closeBlock()
-    return this.#blocks
-  }
-
-  #closeBlock(): void {
-    this.#blocks.push(encodeBlock(this.#records))
-    this.#records = []
-    this.#recordBytes = 0
+    return encodeBlocks(this.#records)
   }
 }
 
@@ -206,4 +221,23 @@ function rowOf(
   role: 'content' | 'recipe',
 ): CatalogRow {
   return { ...state, ...fields, refs: refs.map((ref) => ({ ...ref, role })) }
+}
+
+/** What a deletion says: what was there, for people. */
+function deletedState(path: Uint8Array, before: CatalogRow | undefined): FileState {
+  return {
+    ...NO_STATE,
+    path,
+    ...(before === undefined
+      ? {}
+      : {
+          type: before.type,
+          mode: before.mode,
+          uid: before.uid,
+          gid: before.gid,
+          mtimeNs: before.mtimeNs,
+          size: before.size,
+        }),
+    ...(before?.target === undefined ? {} : { target: before.target }),
+  }
 }

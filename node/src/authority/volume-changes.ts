@@ -1,0 +1,133 @@
+import {
+  adoptStep,
+  answerCosign,
+  completeStep,
+  cosignatureOf,
+  decodeCosignLocks,
+  decodeCosignReply,
+  encodeCosignLocks,
+  encodeCosignReply,
+  isAgreed,
+  openStep,
+  type CosignLocks,
+  type OpenStep,
+  type VolumeChange,
+  type VolumeEntry,
+  type Vote,
+} from '@holdfast/charter'
+import type { SigningKey } from '@holdfast/keys'
+import { asNodeId, HoldfastError } from '@holdfast/ports'
+import type { NodeId, VolumeId } from '@holdfast/ports'
+import type { Home } from '../home/index.ts'
+import type { Replication } from '../replication/index.ts'
+import type { CharterKeeper } from './charter-keeper.ts'
+
+/** Method by which voters of a volume are asked to agree to a change of voters. */
+export const COSIGN_METHOD = 'charter/cosign'
+export const COSIGN_TIMEOUT_MS = 5000
+/** Tries of one change: the first may have to finish a step that was forgotten. */
+export const STEP_TRIES_MAX = 3
+
+export interface VolumeChangesParts {
+  readonly keeper: CharterKeeper
+  readonly home: Pick<Home, 'readState' | 'writeState'>
+  readonly signingKey: SigningKey
+  readonly replication: Pick<Replication, 'call' | 'onCall'>
+}
+
+/** Changes of the volumes whose primary this node is, and this node's agreement to changes of others. */
+export class VolumeChanges {
+  readonly #parts: VolumeChangesParts
+  readonly #self: NodeId
+  #locks: CosignLocks
+  #changing: Promise<unknown> = Promise.resolve()
+
+  constructor(parts: VolumeChangesParts) {
+    this.#parts = parts
+    this.#self = asNodeId(parts.signingKey.publicKey)
+    const kept = parts.home.readState('votes')
+    this.#locks = kept === undefined ? new Map() : decodeCosignLocks(kept)
+    parts.replication.onCall(COSIGN_METHOD, (body) => Promise.resolve(encodeCosignReply(this.#cosign(body))))
+  }
+
+  /** Brings a change of one volume into force; `changeOf` is asked for the newest entry and gives undefined if nothing is to be done.
+   *  @throws HF_NOT_FOUND, HF_NOT_PRIMARY, HF_OPERATOR_KEY, HF_CHARTER_REFUSED, HF_PEER_UNREACHABLE if too few voters agree */
+  change(
+    volume: VolumeId,
+    changeOf: (entry: VolumeEntry) => VolumeChange | undefined,
+    operatorKey?: SigningKey,
+  ): Promise<void> {
+    const done = this.#changing.then(() => this.#change(volume, changeOf, operatorKey))
+    this.#changing = done.catch(() => undefined)
+    return done
+  }
+
+  async #change(
+    volume: VolumeId,
+    changeOf: (entry: VolumeEntry) => VolumeChange | undefined,
+    operatorKey: SigningKey | undefined,
+  ): Promise<void> {
+    const { keeper, signingKey } = this.#parts
+    for (let attempt = 0; attempt < STEP_TRIES_MAX; attempt++) {
+      const entry = keeper.state.volume(volume)
+      if (entry === undefined) throw new HoldfastError('HF_NOT_FOUND', 'there is no such volume in the charter')
+      const change = changeOf(entry)
+      if (change === undefined) return
+      const open = openStep(keeper.state, this.#self, this.#locks, volume, change)
+      const { votes, locked } = await this.#gather(open)
+      if (isAgreed(open, this.#self, votes)) {
+        keeper.apply(completeStep(keeper.state, signingKey, open, votes, operatorKey))
+        return
+      }
+      if (locked === undefined) break
+      await this.#finishForgotten(locked)
+    }
+    throw new HoldfastError(
+      'HF_PEER_UNREACHABLE',
+      'too few voters of the volume agreed in time; its members stay as they are',
+      {
+        retryable: true,
+        next: 'holdfast peers shows who is missing',
+      },
+    )
+  }
+
+  /** A step that this node made and forgot (a home of an older copy): its voters hold on to it, so it is completed first. */
+  async #finishForgotten(body: Uint8Array): Promise<void> {
+    const { keeper, signingKey } = this.#parts
+    const open = adoptStep(keeper.state, body)
+    const { votes } = await this.#gather(open)
+    if (isAgreed(open, this.#self, votes)) keeper.apply(completeStep(keeper.state, signingKey, open, votes))
+  }
+
+  async #gather(open: OpenStep): Promise<{ votes: Vote[]; locked?: Uint8Array }> {
+    const { replication } = this.#parts
+    const votes: Vote[] = []
+    let locked: Uint8Array | undefined
+    await Promise.all(
+      open.ask.map(async (voter) => {
+        try {
+          const reply = decodeCosignReply(
+            await replication.call(voter, COSIGN_METHOD, open.body, { timeoutMs: COSIGN_TIMEOUT_MS }),
+          )
+          const vote = cosignatureOf(voter, reply)
+          if (vote !== undefined) votes.push(vote)
+          else if (reply.type === 'refused') locked ??= reply.locked
+        } catch {
+          // A voter that does not answer has not agreed; whether enough did is judged by the caller.
+        }
+      }),
+    )
+    return { votes, ...(locked === undefined ? {} : { locked }) }
+  }
+
+  #cosign(body: Uint8Array): ReturnType<typeof answerCosign>['reply'] {
+    const { keeper, signingKey, home } = this.#parts
+    const { locks, persist, reply } = answerCosign(keeper.state, this.#locks, signingKey, body)
+    if (persist) {
+      home.writeState('votes', encodeCosignLocks(locks))
+      this.#locks = locks
+    }
+    return reply
+  }
+}
