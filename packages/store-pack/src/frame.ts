@@ -15,7 +15,7 @@ import {
   MIB,
 } from '@holdfast/ports'
 import type { ChunkId, JournalFrame, VolumeId } from '@holdfast/ports'
-import type { FrameKind } from './types.ts'
+import type { FrameEntry, FrameKind } from './types.ts'
 
 /** Bytes before each frame's body: 64 of fields, 8 of checksum. */
 export const FRAME_HEADER_BYTES = 72
@@ -27,7 +27,7 @@ const FRAME_VERSION = 1
 const CHECKSUM_BYTES = 8
 
 const BODY_VERSION = 1
-const BODY_CHECKSUM_BYTES = 16
+export const BODY_CHECKSUM_BYTES = 16
 const SIGNATURE_BYTES = 64
 const BODY_FIXED_BYTES = BODY_CHECKSUM_BYTES + 1 + SIGNATURE_BYTES
 
@@ -46,8 +46,8 @@ export interface FrameHeader {
   readonly bodyBytes: number
 }
 
-const NO_VOLUME = asVolumeId(new Uint8Array(16))
-const NO_ID = new Uint8Array(32)
+export const NO_VOLUME = asVolumeId(new Uint8Array(16))
+export const NO_ID = new Uint8Array(32)
 
 /** Writes the header of a chunk frame at `into[at]`; `bodyBytes` bytes of the sealed chunk follow it at `at + FRAME_HEADER_BYTES`. */
 export function encodeChunkFrameHeader(
@@ -184,6 +184,13 @@ export function decodeFrameFields(bytes: Uint8Array, at: number): FrameHeader | 
     blockCount: view.getUint16(2, true),
     bodyBytes,
   }
+}
+
+/** The entry of a chunk or journal frame at `offset` of a pack; undefined for the pack's own frames. */
+export function asEntry(header: FrameHeader, pack: number, offset: number): FrameEntry | undefined {
+  const { kind, volume, id, start, blockCount, bodyBytes } = header
+  if (kind !== 'chunk' && kind !== 'journal') return undefined
+  return { kind, volume, id, start, blockCount, pack, offset, bodyBytes }
 }
 
 /** Cheap test before the checksum: version and kind. */

@@ -47,7 +47,7 @@ export interface IndexDatabase {
   getSync(key: Uint8Array): Uint8Array | undefined
   batch(operations: IndexOperation[], options: { readonly sync?: boolean }): Promise<void>
   iterator(range: IndexRange): AsyncIterable<[Uint8Array, Uint8Array]>
-  clear(): Promise<void>
+  clear(range: IndexRange): Promise<void>
 }
 
 export type IndexOperation =
@@ -57,7 +57,7 @@ export type IndexOperation =
 export interface IndexRange {
   readonly gte: Uint8Array
   readonly lt: Uint8Array
-  readonly limit?: number
+  readonly reverse?: boolean
 }
 
 export interface PackStoreOptions {
