@@ -1,4 +1,7 @@
 /** Walks and watches directories, tells what changed since a known state, and writes trees back faithfully. */
+export * from './directory-reader.ts'
+export * from './live-tree.ts'
+export * from './open-watcher.ts'
 export * from './stat-key.ts'
+export * from './tree-walker.ts'
 export * from './watcher.ts'
-export * from './walk-types.ts'

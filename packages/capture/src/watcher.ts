@@ -1,25 +1,38 @@
 /**
  * A watcher makes capture fast, a walk makes it true: what a watcher says is a hint that a path may have changed, and what
- * it may have missed it says too. Paths are bytes, relative to the root, `/`-separated; empty means the root itself.
+ * it may have missed it says too. Paths are bytes, relative to the root, `/`-separated, and the receiver's to keep.
  */
 export interface WatchEvents {
-  /** A path was created, closed after writing, moved, deleted, or its attributes changed. Once per event; the receiver merges. */
+  /** These were closed after writing, moved, deleted, or their attributes changed. The same path may come many times. */
   onDirty(paths: readonly Uint8Array[]): void
-  /** Events were lost under this path (empty: anywhere): everything below must be walked again. */
+  /** These were created and may be open still; `onDirty` follows when they are closed, unless nobody writes them. */
+  onCreated(paths: readonly Uint8Array[]): void
+  /** This directory was created or moved here; all of it is watched now, and must be walked. */
+  onTree(path: Uint8Array): void
+  /** Events were lost at or below this path (empty: anywhere), which must be walked again. */
   onLost(path: Uint8Array, reason: WatchLoss): void
 }
 
-/** Why events are missing: the kernel's queue was full, no more watches may be made (everything below `path` is not watched until
- *  the next start), a directory could not be listed, the root itself went away, or the watcher failed for good. */
-export type WatchLoss = 'overflow' | 'watch-limit' | 'unreadable' | 'root-gone' | 'failed'
+/**
+ * Why events are missing.
+ * - `overflow`: more came than the queue holds; everything is watched again.
+ * - `watch-limit`: the system allows no more watches; part of the tree stays unwatched. Said once.
+ * - `unreadable`: the directory may not be read, so what is below it stays unwatched.
+ * - `gone`: the root, or a drive mounted below it, is not there any more; nothing comes from it.
+ * - `failed`: the watcher does not work any more.
+ */
+export type WatchLoss = 'overflow' | 'watch-limit' | 'unreadable' | 'gone' | 'failed'
 
 export interface WatchOptions {
+  /** Absolute path of the directory, bytes. */
+  readonly root: Uint8Array
+  readonly events: WatchEvents
   /** Relative directories that are not watched. */
   readonly exclude?: readonly Uint8Array[]
 }
 
 export interface Watcher {
-  /** Watches held at present. */
+  /** Watches held at present; 0 where that is not known. */
   readonly watchCount: number
   /** Idempotent; no event comes after it resolves. */
   close(): Promise<void>
