@@ -21,7 +21,7 @@ function refused(result: RunResult, exit: number, code: string, says: RegExp): v
   assert.equal(result.code, exit, told)
   assert.equal(error.code, exit, told)
   assert.equal(error.hf_code, code, told)
-  assert.match(error.message, says, told)
+  assert.match(`${error.message} ${error.next ?? ''}`, says, told)
 }
 
 describe('bad input on the command line', function () {

@@ -21,6 +21,8 @@ export interface ExitError {
   readonly code: number
   readonly hf_code: string
   readonly message: string
+  /** What to do or run next. */
+  readonly next?: string
 }
 
 export interface RunResult {

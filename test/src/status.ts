@@ -1,5 +1,8 @@
 /** What `status --json` says, as scripts rely on it, and waiting until it says something. */
-import type { TestNode } from './holdfast.ts'
+import { expectExit, jsonOf, type TestNode } from './holdfast.ts'
+
+/** Exit code of `status` when a volume has fewer copies than it asks for. */
+const DEGRADED = 20
 
 export interface MemberStatus {
   readonly node: string
@@ -36,7 +39,7 @@ export interface Status {
 
 /** The volume as this node sees it. @throws Error if it knows none of that name */
 export async function volumeStatus(node: TestNode, name: string): Promise<VolumeStatus> {
-  const status = await node.json<Status>('status')
+  const status = jsonOf<Status>(expectExit(await node.run(['status', '--json']), 0, DEGRADED))
   const volume = status.volumes.find((each) => each.name === name)
   if (volume === undefined) throw new Error(`${node.name} knows no volume ${name}: ${JSON.stringify(status)}`)
   return volume
