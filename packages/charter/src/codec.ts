@@ -20,22 +20,17 @@ export const bool: Codec<boolean> = c.bool
 /** Exactly `length` bytes, copied. */
 export function fixed<T extends Uint8Array = Uint8Array>(length: number, brand: (bytes: Uint8Array) => T): Codec<T> {
   const inner = c.fixed(length)
-  return {
-    preencode: inner.preencode,
-    encode: inner.encode,
-    decode: (state) => brand(new Uint8Array(inner.decode(state))),
-  }
+  return { ...inner, decode: (state) => brand(new Uint8Array(inner.decode(state))) }
 }
 
-export const plain = (bytes: Uint8Array): Uint8Array => bytes
+export const plain = (value: Uint8Array): Uint8Array => value
 export const hash32 = fixed(32, plain)
 export const signature64 = fixed(64, plain)
 
 /** Up to `max` bytes with their length, copied. */
 export function bytes(max: number): Codec<Uint8Array> {
   return {
-    preencode: c.uint8array.preencode,
-    encode: c.uint8array.encode,
+    ...c.uint8array,
     decode: (state) => {
       const length = peekUint(state)
       if (length > max) throw new Error(`${length} bytes where at most ${max} are allowed`)
@@ -47,8 +42,7 @@ export function bytes(max: number): Codec<Uint8Array> {
 /** UTF-8 text of up to `max` bytes. */
 export function text(max: number): Codec<string> {
   return {
-    preencode: c.utf8.preencode,
-    encode: c.utf8.encode,
+    ...c.utf8,
     decode: (state) => {
       const length = peekUint(state)
       if (length > max) throw new Error(`text of ${length} bytes where at most ${max} are allowed`)
@@ -135,7 +129,7 @@ export function union<T extends { readonly type: string }>(variants: {
   const types = Object.keys(variants) as T['type'][]
   const tag = word(types)
   // Each variant codec fits the values of its own type only; the tag proves which one it is.
-  const codecOf = (type: T['type']): Codec<object> => variants[type] as unknown as Codec<object>
+  const codecOf = (type: T['type']): Codec<object> => variants[type]
   return {
     preencode(state, value) {
       tag.preencode(state, value.type)

@@ -30,9 +30,10 @@ export type AcceptorAnswer<V> =
   | { readonly type: 'accepted'; readonly record: AcceptorRecord<V> }
   | { readonly type: 'refused'; readonly promised: Ballot }
 
-/** First phase: promise to take part in no lower ballot, and say what was accepted. */
+/** First phase: promise to take part in no lower ballot, and say what was accepted. A ballot is promised once: a proposer
+ *  that forgot its ballot and begins it again with another value is refused. */
 export function prepare<V>(record: AcceptorRecord<V>, ballot: Ballot): AcceptorAnswer<V> {
-  if (record.promised !== undefined && compareBallots(ballot, record.promised) < 0) {
+  if (record.promised !== undefined && compareBallots(ballot, record.promised) <= 0) {
     return { type: 'refused', promised: record.promised }
   }
   const { accepted } = record

@@ -120,7 +120,7 @@ export function freeName(state: CharterState, wanted: string): string {
 
 function cutName(name: string, bytesMax: number): string {
   let cut = name
-  while (Buffer.byteLength(cut) > bytesMax) cut = [...cut].slice(0, -1).join('')
+  while (Buffer.byteLength(cut) > bytesMax) cut = cut.replace(/.$/su, '')
   return cut
 }
 

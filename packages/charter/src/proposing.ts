@@ -7,6 +7,8 @@ import { LABELS, versionHash, voteBytes, type Vote } from './documents.ts'
 import type { CharterState } from './state.ts'
 import type { CharterMessage, ProposedVersion } from './voting.ts'
 
+type Refusal = Extract<CharterMessage, { type: 'outbid' | 'other-head' | 'forbidden' }>
+
 /** The proposer's side of a new charter version, for one ballot. Immutable: each step gives the next run. */
 export interface ProposalRun {
   readonly state: CharterState
@@ -14,7 +16,7 @@ export interface ProposalRun {
   readonly proposal: Proposal<ProposedVersion>
   readonly votes: readonly Vote[]
   /** Voters that refused, by id in hex, with their refusal. */
-  readonly refusals: ReadonlyMap<string, CharterMessage>
+  readonly refusals: ReadonlyMap<string, Refusal>
 }
 
 export type ProposalOutcome =
@@ -47,7 +49,7 @@ export function startProposal(
   const voters = state.voters()
   const ballot = { round, proposer: self }
   const proposal = createProposal(ballot, proposed, majorityOf(voters.length))
-  const run = { state, voters, proposal, votes: [], refusals: new Map<string, CharterMessage>() }
+  const run = { state, voters, proposal, votes: [], refusals: new Map<string, Refusal>() }
   return { run, send: { type: 'prepare', previous: state.head().hash, ballot } }
 }
 
@@ -67,13 +69,11 @@ export function hearCharterMessage(run: ProposalRun, from: NodeId, message: Char
     }
     case 'vote':
       return hearVote(run, from, message)
-    case 'outbid':
-    case 'other-head':
-    case 'forbidden':
-      return hearRefusal(run, from, message)
     case 'prepare':
     case 'accept':
       return { run }
+    default:
+      return hearRefusal(run, from, message)
   }
 }
 
@@ -97,7 +97,7 @@ function hearVote(run: ProposalRun, from: NodeId, message: CharterMessage & { ty
   return { run: next, outcome: { type: 'chosen', bundle, own: equalBytes(body, run.proposal.wanted.body) } }
 }
 
-function hearRefusal(run: ProposalRun, from: NodeId, message: CharterMessage): ProposalStep {
+function hearRefusal(run: ProposalRun, from: NodeId, message: Refusal): ProposalStep {
   const refusals = new Map(run.refusals).set(hexOf(from), message)
   const next = { ...run, refusals }
   if (run.voters.length - refusals.size >= run.proposal.majority) return { run: next }

@@ -95,7 +95,7 @@ export class CharterState {
 
   /** Who votes on the next version, in ascending order. */
   voters(): NodeId[] {
-    return votersOf(headOf(this.#chain)).toSorted(Buffer.compare)
+    return votersOf(headOf(this.#chain)).toSorted((a, b) => Buffer.compare(a, b))
   }
 
   /** Whether a version of this hash is in the chain. */

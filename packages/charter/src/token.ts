@@ -67,13 +67,13 @@ export function encodeJoinToken(token: JoinToken, key: SigningKey): string {
 /** The token in a line of text, white space around it aside. Whether it has expired is `checkTokenTime`'s question, and
  *  whether it was used the inviter's. @throws HF_BAD_TOKEN for anything but a whole token that its inviter signed */
 export function decodeJoinToken(line: string): JoinToken {
-  const text = line.length > TOKEN_TEXT_MAX ? '' : line.trim()
-  if (!text.startsWith(TOKEN_MARK)) {
+  const trimmed = line.length > TOKEN_TEXT_MAX ? '' : line.trim()
+  if (!trimmed.startsWith(TOKEN_MARK)) {
     throw badToken(
-      MARK_FORM.test(text) ? 'this join token is of another version of Holdfast' : 'this is not a join token',
+      MARK_FORM.test(trimmed) ? 'this join token is of another version of Holdfast' : 'this is not a join token',
     )
   }
-  const encoded = text.slice(TOKEN_MARK.length)
+  const encoded = trimmed.slice(TOKEN_MARK.length)
   const all = Buffer.from(encoded, 'base64url')
   const signed = all.subarray(0, -CHECKSUM_BYTES)
   const whole = all.length > SIGNATURE_BYTES + CHECKSUM_BYTES && all.toString('base64url') === encoded
