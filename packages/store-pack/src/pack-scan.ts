@@ -4,8 +4,8 @@
  * The walk must tell a torn tail from rot. Whatever was synced is whole unless it rotted; whatever was not may be lost or torn in
  * any order. How much was synced is known from below: marks within the pack, a footer, and what the index has of it. Where the walk
  * breaks below that line, bytes have rotted: they are reported, and the walk goes on at the next whole frame. Beyond it frames
- * are taken only while their bodies are whole, up to the first that is not: what follows was never acknowledged. So of one
- * writer's unsynced frames a prefix is found, and a journal frame never without the chunks written before it.
+ * are taken only while their bodies are whole, up to the first that is not: what follows was never acknowledged. So of a pack's
+ * unsynced frames a prefix is found, and a journal frame never without the chunks written before it to the same pack.
  *
  * Bytes of a chunk may look like a frame. The walk steps over bodies, and where it has to search it takes only frames whose bodies
  * are whole, so such a chunk shows nothing that its author could not have sent anyway.

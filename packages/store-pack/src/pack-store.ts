@@ -59,10 +59,12 @@ class Store implements PackStore {
   }
 
   has(volume: VolumeId, id: ChunkId): boolean {
+    this.#refuseIfClosed()
     return this.#held(volume, id) !== undefined
   }
 
   locate(volume: VolumeId, id: ChunkId): ChunkLocation | undefined {
+    this.#refuseIfClosed()
     const row = this.#held(volume, id)
     return row && { pack: row.pack, offset: row.offset, storedBytes: row.bodyBytes }
   }
@@ -186,7 +188,6 @@ class Store implements PackStore {
   }
 
   #held(volume: VolumeId, id: Uint8Array): FrameRow | undefined {
-    this.#refuseIfClosed()
     const row = this.#catalog.table.chunk(volume, id)
     return row === undefined || row.bad ? undefined : row
   }

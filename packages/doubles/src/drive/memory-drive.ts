@@ -9,7 +9,9 @@
 import { HoldfastError } from '@holdfast/ports'
 import type { DriveFile } from '@holdfast/ports'
 import { MemoryFile } from './memory-file.ts'
+import type { FileChange } from './memory-file.ts'
 import { MemoryNames } from './memory-names.ts'
+import type { NameChange } from './memory-names.ts'
 import { MEMORY_DRIVE_BYTES } from './types.ts'
 import type { DriveFault, DriveOperation, Fate, MemoryDrive, MemoryDriveOptions, UnsyncedChange } from './types.ts'
 
@@ -17,7 +19,9 @@ export function createMemoryDrive(options: MemoryDriveOptions = {}): MemoryDrive
   return new DriveInMemory(options, new MemoryNames())
 }
 
-type Change = { readonly order: number; readonly described: UnsyncedChange; apply(fate: Fate): void }
+type Change = { readonly described: UnsyncedChange; readonly order: number } & (
+  { readonly name: NameChange } | { readonly file: MemoryFile; readonly change: FileChange }
+)
 
 class DriveInMemory implements MemoryDrive {
   readonly #totalBytes: number
@@ -88,9 +92,13 @@ class DriveInMemory implements MemoryDrive {
   }
 
   crash(fateOf: (change: UnsyncedChange, index: number) => Fate): MemoryDrive {
-    for (const [index, change] of this.#changes().entries()) change.apply(fateOf(change.described, index))
+    const fates = this.#changes().map((change, index) => ({ change, fate: fateOf(change.described, index) }))
+    const kept = new Set<NameChange>()
+    for (const { change, fate } of fates) if ('name' in change && fate !== 'lost') kept.add(change.name)
+    const { names, became } = this.#names.afterCrash(kept)
+    for (const { change, fate } of fates) if ('file' in change) became.get(change.file)?.settle(change.change, fate)
     this.#state = 'off'
-    return new DriveInMemory({ totalBytes: this.#totalBytes }, this.#names.afterCrash())
+    return new DriveInMemory({ totalBytes: this.#totalBytes }, names)
   }
 
   corrupt(at: string, offset: number, bytes: Uint8Array): void {
@@ -99,18 +107,15 @@ class DriveInMemory implements MemoryDrive {
 
   /** Changes of names, and of files that have or may have a name after the crash. */
   #changes(): Change[] {
-    const changes: Change[] = this.#names.changes().map((change) => ({
-      order: change.order,
-      described: { type: change.type, path: change.path, bytes: 0 },
-      apply: (fate) => this.#names.settle(change, fate !== 'lost'),
+    const changes: Change[] = this.#names.changes().map((name) => ({
+      order: name.order,
+      described: { type: name.type, path: name.path, bytes: 0 },
+      name,
     }))
     for (const [file, path] of this.#names.reachable()) {
       for (const change of file.changes()) {
-        changes.push({
-          order: change.order,
-          described: { type: change.type, path, bytes: change.bytes.byteLength },
-          apply: (fate) => file.settle(change, fate),
-        })
+        const described = { type: change.type, path, bytes: change.bytes.byteLength }
+        changes.push({ order: change.order, described, file, change })
       }
     }
     return changes.toSorted((a, b) => a.order - b.order)

@@ -40,7 +40,7 @@ export class MemoryFile {
 
   /** Changes made before `order` become durable. */
   sync(order: number): void {
-    for (const change of this.#changes) if (change.order < order) this.settle(change, 'kept')
+    for (const change of this.#changes) if (change.order < order) apply(change, 'kept', this.#durable)
     this.#changes = this.#changes.filter((change) => change.order >= order)
   }
 
@@ -48,33 +48,33 @@ export class MemoryFile {
     return this.#changes
   }
 
-  /** What became of one change on the drive. */
-  settle(change: FileChange, fate: Fate): void {
-    if (fate === 'lost') return
-    const { bytes, offset } = change
-    if (change.type === 'truncate') {
-      this.#durable.truncate(offset)
-      return
-    }
-    const middle = (bytes.byteLength + 1) >> 1
-    if (fate === 'torn-head') this.#durable.write(bytes.subarray(0, middle), offset)
-    else if (fate === 'torn-tail') this.#durable.write(bytes.subarray(middle), offset + middle)
-    else this.#durable.write(bytes, offset)
-  }
-
-  /** The file as the next start finds it: what is durable, and nothing else. */
+  /** The file as the next start finds it: what is durable, and of the changes in doubt what `settle` gives it. */
   afterCrash(nextOrder: () => number): MemoryFile {
     const file = new MemoryFile(nextOrder)
-    const kept = this.#durable.read(0, this.#durable.size)
-    file.#seen.write(kept, 0)
-    file.#durable.write(kept, 0)
+    file.rot(0, this.#durable.read(0, this.#durable.size))
     return file
+  }
+
+  /** After a crash: a change of the file before it reached the drive, or not, or in part. */
+  settle(change: FileChange, fate: Fate): void {
+    apply(change, fate, this.#seen)
+    apply(change, fate, this.#durable)
   }
 
   rot(offset: number, bytes: Uint8Array): void {
     this.#seen.write(bytes, offset)
     this.#durable.write(bytes, offset)
   }
+}
+
+function apply(change: FileChange, fate: Fate, content: Content): void {
+  if (fate === 'lost') return
+  const { bytes, offset } = change
+  const middle = (bytes.byteLength + 1) >> 1
+  if (change.type === 'truncate') content.truncate(offset)
+  else if (fate === 'torn-head') content.write(bytes.subarray(0, middle), offset)
+  else if (fate === 'torn-tail') content.write(bytes.subarray(middle), offset + middle)
+  else content.write(bytes, offset)
 }
 
 /** Bytes that grow by doubling. */

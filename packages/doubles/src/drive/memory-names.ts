@@ -80,20 +80,13 @@ export class MemoryNames {
   sync(directory: string, order: number): void {
     for (const change of this.#changes) {
       if (change.order < order) change.unsyncedParents.delete(directory)
-      if (change.unsyncedParents.size === 0) this.settle(change, true)
+      if (change.unsyncedParents.size === 0) apply(change, this.#durable)
     }
     this.#changes = this.#changes.filter((change) => change.unsyncedParents.size > 0)
   }
 
   changes(): readonly NameChange[] {
     return this.#changes
-  }
-
-  settle(change: NameChange, kept: boolean): void {
-    if (!kept) return
-    if (change.from !== undefined) this.#durable.delete(change.from)
-    if (change.node === undefined) this.#durable.delete(change.path)
-    else this.#durable.set(change.path, change.node)
   }
 
   /** Files that readers see or that a crash may bring back, each with one of its names. */
@@ -114,16 +107,26 @@ export class MemoryNames {
     return total
   }
 
-  /** The names as the next start finds them; what lies in a directory that was lost is lost too. */
-  afterCrash(): MemoryNames {
+  /** The names as the next start finds them, with `kept` of the changes in doubt, and the file that each file became. What lies in
+   *  a directory that was lost is lost too. This drive's own names stay as they are. */
+  afterCrash(kept: ReadonlySet<NameChange>): { names: MemoryNames; became: Map<MemoryFile, MemoryFile> } {
+    const after = new Map(this.#durable)
+    for (const change of this.#changes) if (kept.has(change)) apply(change, after)
     const names = new MemoryNames()
-    for (const [path, node] of [...this.#durable].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    const became = new Map<MemoryFile, MemoryFile>()
+    for (const [path, node] of [...after].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
       const parent = parentOf(path)
       if (parent !== '' && names.#durable.get(parent) !== 'directory') continue
-      names.#durable.set(path, node === 'directory' ? node : node.afterCrash(names.nextOrder))
+      if (node === 'directory') {
+        names.#durable.set(path, node)
+        continue
+      }
+      const file = became.get(node) ?? node.afterCrash(names.nextOrder)
+      became.set(node, file)
+      names.#durable.set(path, file)
     }
     names.#seen = new Map(names.#durable)
-    return names
+    return { names, became }
   }
 
   #add(change: { type: NameChange['type']; path: string; from?: string; node?: Node }): void {
@@ -131,6 +134,12 @@ export class MemoryNames {
     if (change.from !== undefined) unsyncedParents.add(parentOf(change.from))
     this.#changes.push({ ...change, order: this.nextOrder(), unsyncedParents })
   }
+}
+
+function apply(change: NameChange, names: Map<string, Node>): void {
+  if (change.from !== undefined) names.delete(change.from)
+  if (change.node === undefined) names.delete(change.path)
+  else names.set(change.path, change.node)
 }
 
 function parentOf(at: string): string {

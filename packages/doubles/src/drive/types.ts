@@ -41,7 +41,8 @@ export interface MemoryDrive extends Drive {
   setFault(fault: MemoryDriveOptions['fault']): void
   /** What a crash now would put in doubt, in the order it was done. */
   unsynced(): UnsyncedChange[]
-  /** Cuts the power, and gives the drive as the next start finds it. Every later call on this one rejects. */
+  /** Cuts the power, and gives the drive as the next start finds it. Every later call on this one rejects, but `crash` may be called
+   *  again: the same moment with other fates. */
   crash(fateOf: (change: UnsyncedChange, index: number) => Fate): MemoryDrive
   /** Rot: changes stored bytes behind everyone's back. */
   corrupt(path: string, offset: number, bytes: Uint8Array): void
