@@ -2,11 +2,23 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { connect } from 'node:net'
 import { once } from 'node:events'
+import { signingKeyFromSeed } from '@holdfast/keys'
+import { createLibp2pTransport } from '@holdfast/mesh-libp2p'
+import { asNodeId, bytesOfHex, JOIN_PROTOCOL, NODE_ID_BYTES, type Clock } from '@holdfast/ports'
 import { exitErrorOf, World, type RunResult, type TestNode } from '../src/holdfast.ts'
 
 interface NodeRow {
   readonly node: string
   readonly region: string
+}
+
+const clock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  setTimer(delayMs, callback) {
+    const timer = setTimeout(callback, delayMs)
+    return { cancel: () => clearTimeout(timer) }
+  },
 }
 
 describe('joining a mesh', function () {
@@ -97,6 +109,17 @@ describe('joining a mesh', function () {
     assert.equal(exitErrorOf(result).hf_code, 'HF_HOME_EXISTS')
     await node.up()
     await node.ok('node', 'ls')
+  })
+
+  it('a stranger with a key of its own is refused before any protocol runs', async () => {
+    const [self] = (await a.json<(NodeRow & { id: string; self: boolean })[]>('node', 'ls')).filter((row) => row.self)
+    const id = asNodeId(bytesOfHex(self?.id ?? '', NODE_ID_BYTES) ?? new Uint8Array())
+    const signingKey = signingKeyFromSeed(new Uint8Array(32).fill(7))
+    const stranger = createLibp2pTransport({ signingKey, listen: [], admit: () => 'member', clock })
+    await stranger.start()
+    await assert.rejects(stranger.connect(id, a.ready.listen), { code: 'HF_PEER_REFUSED' })
+    for (const protocol of ['/holdfast/charter/1', JOIN_PROTOCOL]) await assert.rejects(stranger.open(id, protocol))
+    await stranger.stop()
   })
 
   it('a stranger that talks anything else to the port is dropped, and the node serves on', async () => {
