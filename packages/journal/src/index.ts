@@ -1,7 +1,10 @@
 /** The signed log of records, its two implementations, and the catalog rebuilt from it. */
 export { BLOCK_RECORDS_MAX, decodeBlock, encodeBlock, encodeBlocks, encodeEpochBlock } from './block.ts'
 export type { Block } from './block.ts'
-export type * from './catalog.ts'
+export { APPLY_BACKLOG_MAX, clearCatalog, openCatalog } from './catalog/catalog.ts'
+export { compilePattern } from './catalog/pattern.ts'
+export { rowOf } from './catalog/rows.ts'
+export type * from './catalog/types.ts'
 export { checkPath, joinPath, PATH_BYTES_MAX, splitPath } from './path.ts'
 export { decodePublicRecord } from './public-record.ts'
 export { createRecordCodec, RECORD_BYTES_MAX } from './record-codec.ts'

@@ -1,4 +1,4 @@
-import type { ChunkRef, FileState } from './record.ts'
+import type { ChunkRef, FileState } from '../record.ts'
 
 /** One version of one path: the record's state with the public fields that readers need. */
 export interface CatalogRow extends FileState {
@@ -59,7 +59,8 @@ export interface CatalogDifference {
 /**
  * The versions of one volume by path and by time, rebuilt from the journal. Paths are relative to the volume's root; the
  * root is the empty path and has no row. Directories are listed in byte order of name. Each iteration sees the catalog as
- * it was when it began. Errors: HF_CLOSED, and HF_DECODE where the stored rows are damaged (`clear` and apply again).
+ * it was when it began. Errors: HF_CLOSED, and HF_JOURNAL_DAMAGED where the stored rows cannot be read (`clear`, and apply
+ * the journal again).
  */
 export interface Catalog {
   readonly applied: CatalogApplied

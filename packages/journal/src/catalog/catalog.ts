@@ -1,0 +1,196 @@
+import { HoldfastError } from '@holdfast/ports'
+import type { VolumeId } from '@holdfast/ports'
+import { applyRows, freshRows, later } from './apply.ts'
+import type { AnyLevel, Database, Operation } from './database.ts'
+import { createDatabase } from './database.ts'
+import type { CatalogKeys } from './keys.ts'
+import { createCatalogKeys } from './keys.ts'
+import type { Meta } from './meta.ts'
+import { decodeMeta, EMPTY_META, encodeMeta } from './meta.ts'
+import type { View } from './moments.ts'
+import { currentVersion, newestAt, resolveMoment, seqFor, versionAt } from './moments.ts'
+import { compilePattern } from './pattern.ts'
+import type {
+  AppliedPosition,
+  Catalog,
+  CatalogApplied,
+  CatalogCounts,
+  CatalogDifference,
+  CatalogRow,
+  Moment,
+  ResolvedMoment,
+} from './types.ts'
+import { childrenOf, differencesOf, logOf, newestOf, subtreeOf, versionsOf } from './views.ts'
+
+/** Writes (`apply`, `flush`, `clear`) that may wait for the one before. Rows are the callers' memory. */
+export const APPLY_BACKLOG_MAX = 64
+/** Rows per batch: some 3 MiB of operations, and the most that a reader waits behind. */
+const APPLY_ROWS_AT_ONCE = 4096
+
+const ROOT = new Uint8Array(0)
+
+/** Opens the catalog of one volume in a level that it may share with others. The level must be open, and stays the caller's.
+ *  @throws HF_JOURNAL_DAMAGED: `clearCatalog`, and apply the journal anew */
+export async function openCatalog<K, V>(options: { level: AnyLevel<K, V>; volume: VolumeId }): Promise<Catalog> {
+  const database = createDatabase(options.level)
+  const keys = createCatalogKeys(options.volume)
+  const stored = await database.get(keys.meta)
+  return new LevelCatalog(database, keys, stored === undefined ? EMPTY_META : decodeMeta(stored))
+}
+
+/** Removes a catalog without opening it: what to do about one that is damaged. */
+export async function clearCatalog<K, V>(options: { level: AnyLevel<K, V>; volume: VolumeId }): Promise<void> {
+  await createDatabase(options.level).clear(createCatalogKeys(options.volume).all)
+}
+
+class LevelCatalog implements Catalog {
+  readonly #database: Database
+  readonly #keys: CatalogKeys
+  #meta: Meta
+  #writes: Promise<unknown> = Promise.resolve()
+  #backlog = 0
+  #closing: Promise<void> | undefined
+
+  constructor(database: Database, keys: CatalogKeys, meta: Meta) {
+    this.#database = database
+    this.#keys = keys
+    this.#meta = meta
+  }
+
+  get applied(): CatalogApplied {
+    return this.#meta.applied
+  }
+
+  counts(): CatalogCounts {
+    return this.#meta.counts
+  }
+
+  apply(rows: readonly CatalogRow[], position: AppliedPosition): Promise<void> {
+    return this.#inTurn(async () => {
+      const fresh = freshRows(rows, this.#meta.applied.seq)
+      for (let start = 0; start < fresh.length; start += APPLY_ROWS_AT_ONCE) {
+        const part = fresh.slice(start, start + APPLY_ROWS_AT_ONCE)
+        const isLast = start + part.length === fresh.length
+        await this.#applyPart(part, isLast ? position : this.#meta.applied)
+      }
+      if (fresh.length === 0) await this.#move(position)
+    })
+  }
+
+  async #applyPart(rows: readonly CatalogRow[], position: AppliedPosition): Promise<void> {
+    const stored = await this.#database.getMany(rows.map((row) => this.#keys.current(row.path)))
+    const { operations, meta } = applyRows(this.#keys, this.#meta, rows, stored, position)
+    await this.#write(operations, meta)
+  }
+
+  async #move(position: AppliedPosition): Promise<void> {
+    const applied = { ...this.#meta.applied, ...later(this.#meta.applied, position) }
+    await this.#write([], { ...this.#meta, applied })
+  }
+
+  async #write(operations: readonly Operation[], meta: Meta, sync = false): Promise<void> {
+    const head: Operation = { type: 'put', key: this.#keys.meta, value: encodeMeta(meta) }
+    await this.#database.batch([...operations, head], sync)
+    this.#meta = meta
+  }
+
+  flush(): Promise<void> {
+    return this.#inTurn(() => this.#write([], this.#meta, true))
+  }
+
+  clear(): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#database.clear(this.#keys.all)
+      this.#meta = EMPTY_META
+    })
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#writes.then(() => undefined)
+    return this.#closing
+  }
+
+  get(path: Uint8Array, at?: Moment): Promise<CatalogRow | undefined> {
+    return this.#ask(async (view) =>
+      at === undefined ? currentVersion(view, path) : versionAt(view, path, await seqFor(view, path, at)),
+    )
+  }
+
+  resolve(at?: Moment): Promise<ResolvedMoment | undefined> {
+    return this.#ask((view) => resolveMoment(view, at))
+  }
+
+  seqAt(timeMs: number): Promise<{ seq: number; timeMs: number } | undefined> {
+    return this.#ask((view) => newestAt(view, timeMs))
+  }
+
+  versions(path: Uint8Array): AsyncIterable<CatalogRow> {
+    return this.#iterate((view) => versionsOf(view, path))
+  }
+
+  list(directory: Uint8Array, at?: Moment): AsyncIterable<CatalogRow> {
+    return this.#iterate((view) => childrenOf(view, directory, at))
+  }
+
+  walk(path: Uint8Array, at?: Moment): AsyncIterable<CatalogRow> {
+    return this.#iterate((view) => subtreeOf(view, path, at))
+  }
+
+  log(path: Uint8Array, limit = Infinity): AsyncIterable<CatalogRow> {
+    return this.#iterate((view) => logOf(view, path), limit)
+  }
+
+  find(pattern: Uint8Array): AsyncIterable<CatalogRow> {
+    const accepts = compilePattern(pattern)
+    return this.#iterate((view) => newestOf(view, accepts))
+  }
+
+  diff(before: Moment, after: Moment, path: Uint8Array = ROOT): AsyncIterable<CatalogDifference> {
+    return this.#iterate((view) => differencesOf(view, before, after, path))
+  }
+
+  /** One write after the other. */
+  async #inTurn(write: () => Promise<void>): Promise<void> {
+    this.#assertOpen()
+    if (this.#backlog === APPLY_BACKLOG_MAX) {
+      throw new HoldfastError('HF_BUSY', `${APPLY_BACKLOG_MAX} writes to the catalog wait already`, { retryable: true })
+    }
+    this.#backlog++
+    const written = this.#writes.then(write)
+    this.#writes = written.catch(() => undefined).finally(() => this.#backlog--)
+    return written
+  }
+
+  async #ask<T>(question: (view: View) => Promise<T>): Promise<T> {
+    const view = this.#view()
+    try {
+      return await question(view)
+    } finally {
+      await view.snapshot.close()
+    }
+  }
+
+  async *#iterate<T>(rows: (view: View) => AsyncGenerator<T>, limit = Infinity): AsyncGenerator<T> {
+    const view = this.#view()
+    try {
+      let count = 0
+      if (limit < 1) return
+      for await (const row of rows(view)) {
+        yield row
+        this.#assertOpen()
+        if (++count >= limit) return
+      }
+    } finally {
+      await view.snapshot.close()
+    }
+  }
+
+  #view(): View {
+    this.#assertOpen()
+    return { database: this.#database, keys: this.#keys, meta: this.#meta, snapshot: this.#database.snapshot() }
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new HoldfastError('HF_CLOSED', 'the catalog is closed')
+  }
+}

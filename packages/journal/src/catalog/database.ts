@@ -1,0 +1,122 @@
+/** The catalog's view of level: bytes in, bytes out, entries in batches, and its failures under our codes. */
+import { HoldfastError } from '@holdfast/ports'
+import type { AbstractLevel, AbstractSnapshot } from 'abstract-level'
+import type { KeyRange } from './keys.ts'
+import { catalogDamaged } from './rows.ts'
+
+/** A level or sublevel; its own encodings do not matter. */
+export type AnyLevel<K = string, V = string> = AbstractLevel<string | Buffer | Uint8Array, K, V>
+export type Snapshot = AbstractSnapshot
+export type Entry = readonly [key: Uint8Array, value: Uint8Array]
+export type Operation =
+  | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
+  | { readonly type: 'del'; readonly key: Uint8Array }
+
+/** Rows fetched at once, and their bytes: one hop to the thread pool for some 400 rows. */
+const ENTRIES_AT_ONCE = 1000
+const ENTRY_BYTES_AT_ONCE = 64 * 1024
+
+const BYTES = { keyEncoding: 'view', valueEncoding: 'view' } as const
+
+export interface Database {
+  /** What follows reads the state of this moment, until `close` of the snapshot. */
+  snapshot(): Snapshot
+  get(key: Uint8Array, snapshot?: Snapshot): Promise<Uint8Array | undefined>
+  getMany(keys: readonly Uint8Array[], snapshot?: Snapshot): Promise<(Uint8Array | undefined)[]>
+  /** The last entry of a range. */
+  last(range: KeyRange, snapshot?: Snapshot): Promise<Entry | undefined>
+  entries(range: KeyRange, options?: { reverse?: boolean; snapshot?: Snapshot }): EntryReader
+  /** All or nothing; with `sync` durable, with everything before it. */
+  batch(operations: readonly Operation[], sync: boolean): Promise<void>
+  clear(range: KeyRange): Promise<void>
+}
+
+export function createDatabase<K, V>(level: AnyLevel<K, V>): Database {
+  const entries: Database['entries'] = (range, { reverse = false, snapshot } = {}) => {
+    const options = { ...range, ...BYTES, ...withSnapshot(snapshot), reverse, highWaterMarkBytes: ENTRY_BYTES_AT_ONCE }
+    const iterator = level.iterator<Uint8Array, Uint8Array>(options)
+    return new EntryReader({
+      more: (count) => coded(iterator.nextv(count)),
+      seek: (key) => iterator.seek(key),
+      close: () => coded(iterator.close()),
+    })
+  }
+  return {
+    snapshot: () => level.snapshot(),
+    get: (key, snapshot) => coded(level.get<Uint8Array, Uint8Array>(key, { ...BYTES, ...withSnapshot(snapshot) })),
+    getMany: (keys, snapshot) =>
+      coded(level.getMany<Uint8Array, Uint8Array>([...keys], { ...BYTES, ...withSnapshot(snapshot) })),
+    last: async (range, snapshot) => {
+      const reader = entries(range, { reverse: true, ...withSnapshot(snapshot) })
+      try {
+        return await reader.next(1)
+      } finally {
+        await reader.close()
+      }
+    },
+    entries,
+    batch: (operations, sync) => {
+      // `sync` is an option of classic-level, which abstract-level does not name.
+      const options = { ...BYTES, sync }
+      return coded(level.batch<Uint8Array, Uint8Array>([...operations], options))
+    },
+    clear: (range) => coded(level.clear<Uint8Array>({ ...range, keyEncoding: 'view' })),
+  }
+}
+
+function withSnapshot(snapshot: Snapshot | undefined): { snapshot?: Snapshot } {
+  return snapshot === undefined ? {} : { snapshot }
+}
+
+interface Source {
+  more(count: number): Promise<Entry[]>
+  seek(key: Uint8Array): void
+  close(): Promise<void>
+}
+
+/** Entries of a range one by one, fetched in batches. */
+export class EntryReader {
+  readonly #source: Source
+  #fetched: readonly Entry[] = []
+  #next = 0
+
+  constructor(source: Source) {
+    this.#source = source
+  }
+
+  /** `atOnce` bounds what is fetched when nothing is there. */
+  async next(atOnce = ENTRIES_AT_ONCE): Promise<Entry | undefined> {
+    if (this.#next === this.#fetched.length) {
+      this.#fetched = await this.#source.more(atOnce)
+      this.#next = 0
+    }
+    return this.#fetched[this.#next++]
+  }
+
+  /** The next entry at or behind `key`: passes over what is fetched, and then seeks. */
+  async nextFrom(key: Uint8Array): Promise<Entry | undefined> {
+    while (this.#next < this.#fetched.length) {
+      const entry = this.#fetched[this.#next++]
+      if (entry !== undefined && Buffer.compare(entry[0], key) >= 0) return entry
+    }
+    this.#source.seek(key)
+    return this.next()
+  }
+
+  close(): Promise<void> {
+    return this.#source.close()
+  }
+}
+
+async function coded<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (cause) {
+    if (cause instanceof HoldfastError) throw cause
+    const { code } = cause as { code?: unknown }
+    if (code === 'LEVEL_DATABASE_NOT_OPEN' || code === 'LEVEL_ITERATOR_NOT_OPEN') {
+      throw new HoldfastError('HF_CLOSED', 'the database of the catalog is closed', { cause })
+    }
+    throw catalogDamaged('cannot be read or written', cause)
+  }
+}

@@ -1,0 +1,52 @@
+import { equalBytes } from '@holdfast/ports'
+import type { FileContent, Xattr } from '../record.ts'
+import type { CatalogDifference, CatalogRow } from './types.ts'
+
+/** What differs between two states of a path; undefined if nothing does. */
+export function differenceOf(
+  path: Uint8Array,
+  before: CatalogRow | undefined,
+  after: CatalogRow | undefined,
+): CatalogDifference | undefined {
+  if (before === undefined) return after && { path, change: 'added', after }
+  if (after === undefined) return { path, change: 'removed', before }
+  if (before.seq === after.seq) return undefined
+  if (!sameContent(before, after)) return { path, change: 'modified', before, after }
+  return sameMetadata(before, after) ? undefined : { path, change: 'metadata', before, after }
+}
+
+function sameContent(a: CatalogRow, b: CatalogRow): boolean {
+  return a.type === b.type && a.size === b.size && sameBytes(a.target, b.target) && sameExtents(a.content, b.content)
+}
+
+/** Equal bytes, wherever they are stored: fingerprints decide. */
+function sameExtents(a: FileContent, b: FileContent): boolean {
+  if (a.type === 'recipe' && b.type === 'recipe') return equalBytes(a.root, b.root)
+  if (a.type !== 'inline' || b.type !== 'inline') return a.type === b.type
+  return (
+    a.extents.length === b.extents.length &&
+    a.extents.every((extent, place) => sameBytes(extent.fingerprint, b.extents[place]?.fingerprint))
+  )
+}
+
+function sameMetadata(a: CatalogRow, b: CatalogRow): boolean {
+  return (
+    a.mode === b.mode &&
+    a.uid === b.uid &&
+    a.gid === b.gid &&
+    a.mtimeNs === b.mtimeNs &&
+    sameBytes(a.hardLink, b.hardLink) &&
+    sameXattrs(a.xattrs ?? [], b.xattrs ?? [])
+  )
+}
+
+function sameXattrs(a: readonly Xattr[], b: readonly Xattr[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ name, value }, place) => sameBytes(name, b[place]?.name) && sameBytes(value, b[place]?.value))
+  )
+}
+
+function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : equalBytes(a, b)
+}

@@ -1,0 +1,80 @@
+import { HoldfastError } from '@holdfast/ports'
+import c from 'compact-encoding'
+import { readAttributes, writeAttributes } from '../attributes.ts'
+import type { Reader } from '../bytes.ts'
+import { ByteWriter, decodeAll, readVersion } from '../bytes.ts'
+import { readRefs, writeRefs } from '../public-record.ts'
+import type { FileState, OpenedRecord } from '../record.ts'
+import type { CatalogRow } from './types.ts'
+
+const ROW_VERSION = 1
+const KINDS: readonly CatalogRow['kind'][] = ['put', 'delete']
+
+/** The row of a record; undefined for kinds that the catalog does not know. */
+export function rowOf({ public: record, state }: OpenedRecord): CatalogRow | undefined {
+  const { seq, epoch, timeMs, kind, refs } = record
+  if (kind === 'baseline') return { ...NO_STATE, seq, epoch, timeMs, kind, refs }
+  if ((kind !== 'put' && kind !== 'delete') || state === undefined) return undefined
+  return { ...state, seq, epoch, timeMs, kind, refs }
+}
+
+/** What stands in the fields of a row that has no path. */
+const NO_STATE: FileState = {
+  path: new Uint8Array(0),
+  type: 'directory',
+  mode: 0,
+  uid: 0,
+  gid: 0,
+  mtimeNs: 0n,
+  size: 0,
+  torn: false,
+  content: { type: 'none' },
+}
+
+/** The value of a row of `current` or `history`; its path is in the key. */
+export function encodeRow(writer: ByteWriter, row: CatalogRow, timeMs: number): Uint8Array {
+  writer.clear().byte(ROW_VERSION).byte(KINDS.indexOf(row.kind)).uint(row.seq).uint(row.epoch).uint48(timeMs)
+  writeRefs(writer, row.refs)
+  writeAttributes(writer, row, row.refs)
+  return writer.take()
+}
+
+/** @throws HF_JOURNAL_DAMAGED */
+export function decodeRow(path: Uint8Array, value: Uint8Array): CatalogRow {
+  return damagedUnless(() =>
+    decodeAll('a row of the catalog', value, (reader) => {
+      const { kind, seq } = readHead(reader)
+      const epoch = c.uint.decode(reader)
+      const timeMs = c.uint48.decode(reader)
+      const refs = readRefs(reader)
+      return { path, ...readAttributes(reader, refs), seq, epoch, timeMs, kind, refs }
+    }),
+  )
+}
+
+/** The record that a row is of, without decoding all of it. @throws HF_JOURNAL_DAMAGED */
+export function seqOfRow(value: Uint8Array): number {
+  const reader: Reader = { start: 0, end: value.byteLength, buffer: value }
+  return damagedUnless(() => readHead(reader).seq)
+}
+
+function readHead(reader: Reader): { kind: CatalogRow['kind']; seq: number } {
+  readVersion(reader, ROW_VERSION)
+  const kind = KINDS[c.uint8.decode(reader)]
+  if (kind === undefined) throw new RangeError('unknown kind')
+  return { kind, seq: c.uint.decode(reader) }
+}
+
+/** What cannot be read is rebuilt, so there is one code for it. */
+export function damagedUnless<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (cause) {
+    throw catalogDamaged('holds bytes that are none of its rows', cause)
+  }
+}
+
+export function catalogDamaged(how: string, cause: unknown): HoldfastError {
+  const next = 'run `holdfast repair index`: it is rebuilt from the packs'
+  return new HoldfastError('HF_JOURNAL_DAMAGED', `the catalog ${how}`, { cause, next })
+}
