@@ -82,6 +82,7 @@ async function stateOf(client: NodeClient, signal: AbortSignal): Promise<'absent
     return (await client.about({ signal })).state
   } catch (error) {
     if (hasCode(error, 'HF_NOT_RUNNING') && error.retryable) return 'absent'
+    client.close()
     throw error
   }
 }

@@ -75,6 +75,7 @@ export const EXIT_OF_ERROR: Readonly<Record<ErrorCode, number>> = {
   HF_RECORD_MISMATCH: EXIT.corrupt,
   HF_SOURCE_UNAVAILABLE: EXIT.failed,
   HF_TIMEOUT: EXIT.unreachable,
+  HF_UNREADABLE: EXIT.unreadable,
   HF_WRONG_KEY: EXIT.wrongKey,
 }
 

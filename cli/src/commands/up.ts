@@ -22,6 +22,7 @@ export const defineUp: Define = (parent, start) => {
   parent
     .command('up')
     .description('run the node in the foreground until SIGTERM or SIGINT')
+    .option('--listen <HOST:PORT>', 'where it listens this time (default: as configured)')
     .option(
       '--passphrase-file <F>',
       'passphrase of the key of the node, - for standard input (default: asked on the terminal)',
@@ -40,10 +41,8 @@ export const runUp: Run<UpOptions> = async (signal, options, io) => {
     if (options.listen !== undefined) checkAddress('--listen', options.listen)
     const local = await io.local()
     const passphrase = await passphraseOf(signal, options, io, local)
-    const node = await local.up(
-      { home: options.home, verbosity: options.verbose ? 1 : 0, ...given({ passphrase }) },
-      signal,
-    )
+    const { home, listen, verbose } = options
+    const node = await local.up({ home, verbosity: verbose ? 1 : 0, ...given({ passphrase, listen }) }, signal)
     mark.remove()
     return await serve(signal, options, io, node)
   } finally {
