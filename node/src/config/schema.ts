@@ -14,7 +14,7 @@ export const configSchema = z.strictObject({
   /** Threads that read, seal and open; 0 means as many as there are cores, at most 4. */
   workers: z.number().int().min(0).max(16).default(0),
   /** What the log says at least. */
-  log_level: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  log_level: z.enum(['debug', 'info', 'warn', 'error']).default('warn'),
 })
 
 export type Config = z.infer<typeof configSchema>

@@ -20,6 +20,8 @@ export interface ServiceParts {
   readonly store: PackStore
   readonly replication: Replication
   /** Capture of a volume whose primary is this node, while it runs. */
+  /** Resolves once every volume of the charter that concerns this node is open. */
+  readonly volumesOpened: () => Promise<void>
   /** Sentences about a volume that need a person. */
   readonly volumeWarnings: (volume: VolumeId) => readonly string[]
   /** Waits while missing chunks are being fetched; how many came. */

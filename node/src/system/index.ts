@@ -1,3 +1,4 @@
 /** Time and randomness of this machine, behind the ports. */
+export { claimableAddress } from './free-port.ts'
 export { createSystemClock } from './clock.ts'
 export { createSystemRandom } from './random.ts'

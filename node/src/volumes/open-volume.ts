@@ -18,6 +18,8 @@ export interface OpenVolumeOptions {
   readonly readable: ReadableParts | undefined
   /** Blocks that were complete at the last checkpoint: only later ones are looked at. 0 looks at all. */
   readonly completeLength: number
+  /** Called when the catalog's rows are damaged, to forget everything that is derived of the volume. */
+  readonly onDamage?: () => Promise<void>
   readonly onProgress?: (done: { blocks: number; of: number }) => void
 }
 

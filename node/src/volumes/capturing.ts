@@ -1,0 +1,115 @@
+import type { CatalogRow } from '@holdfast/journal'
+import { equalBytes } from '@holdfast/ports'
+import type { PackStore } from '@holdfast/store-pack'
+import type { Logger } from 'pino'
+import type { CaptureHealth, CaptureService, StatStore, VolumeCapture } from '../capture/index.ts'
+import type { IngestPool, KnownSegment } from '../ingest/index.ts'
+import type { Volume } from './volume.ts'
+import type { VolumeWriter } from './writer.ts'
+
+/** Segments told to the pool at once: a few milliseconds of the main thread. */
+export const LEARN_BATCH = 4096
+
+export interface CapturingParts {
+  readonly volume: Volume
+  readonly directory: string
+  readonly writer: VolumeWriter
+  readonly pool: IngestPool
+  readonly service: CaptureService
+  readonly stats: StatStore
+  readonly store: PackStore
+  readonly log: Logger
+  /** Sentences for `status`; what capture reports is added and taken away. */
+  readonly warnings: string[]
+}
+
+/** Starts the capture of one volume; the baseline is recorded once its first walk is complete. */
+export async function startCapture(parts: CapturingParts): Promise<VolumeCapture> {
+  const { volume, directory, writer, pool, service, stats, log } = parts
+  const { catalog, ring } = volume.reader()
+  pool.addVolume({ volume: volume.id, keyRing: ring.encode() })
+  void learnKnown(parts).catch((error: unknown) =>
+    log.warn({ err: error }, 'known content was not loaded; some may be stored twice'),
+  )
+  const hasHistory = catalog.applied.seq > 0
+  let baselined = hasHistory
+  const capture = service.open({
+    volume: volume.id,
+    root: Buffer.from(directory),
+    sink: writer,
+    stats,
+    history: { seq: () => catalog.applied.seq, current: () => currentRows(catalog.walk(new Uint8Array(0))) },
+    onHealth: (event) => report(event, parts),
+    onProgress: () => {
+      if (baselined || capture.status().coverageMs === undefined) return
+      baselined = true
+      writer.commitBaseline().catch((error: unknown) => log.error({ err: error }, 'the baseline was not recorded'))
+    },
+  })
+  await capture.start()
+  return capture
+}
+
+async function* currentRows(rows: AsyncIterable<CatalogRow>) {
+  for await (const { content, ...row } of rows) {
+    yield {
+      ...row,
+      content:
+        content.type === 'inline'
+          ? { inline: content.extents }
+          : content.type === 'recipe'
+            ? { recipe: content.root }
+            : undefined,
+    }
+  }
+}
+
+/** Tells the pool what the live files consist of, so that equal content is found and not stored again. */
+async function learnKnown({ volume, pool, store }: CapturingParts): Promise<void> {
+  let batch: KnownSegment[] = []
+  for await (const { content, refs } of volume.reader().catalog.walk(new Uint8Array(0))) {
+    if (content.type !== 'inline') continue
+    for (const extent of content.extents) {
+      const ref = refs.find(({ id }) => equalBytes(id, extent.chunk))
+      if (ref !== undefined && store.has(volume.id, extent.chunk))
+        batch.push({ ...extent, storedBytes: ref.storedBytes })
+    }
+    if (batch.length < LEARN_BATCH) continue
+    pool.learn(volume.id, batch)
+    batch = []
+  }
+  pool.learn(volume.id, batch)
+}
+
+const UNAVAILABLE = 'unavailable: '
+
+function report(event: CaptureHealth, { log, volume, warnings }: CapturingParts): void {
+  const fields = { volume: volume.name }
+  const forget = (prefix: string): void => {
+    for (let index = warnings.length - 1; index >= 0; index--)
+      if (warnings[index]?.startsWith(prefix) === true) warnings.splice(index, 1)
+  }
+  switch (event.type) {
+    case 'gap':
+      return log.info({ ...fields, reason: event.reason }, 'watch events were lost; walking')
+    case 'unavailable':
+      forget(UNAVAILABLE)
+      warnings.push(`${UNAVAILABLE}${event.message}`)
+      return log.warn(fields, event.message)
+    case 'available':
+      forget(UNAVAILABLE)
+      return log.info(fields, 'the directory is available')
+    case 'unreadable':
+      return log.warn({ ...fields, code: event.code }, event.message)
+    case 'torn':
+      return log.info(fields, 'a file changed each time it was read')
+    case 'skipped':
+      return log.info(fields, 'a fifo, socket or device is not captured')
+    case 'unwatched':
+      warnings.push(`part of the tree is not watched (${event.reason}); changes there are found by walks`)
+      return log.warn({ ...fields, reason: event.reason }, 'part of the tree is not watched')
+    case 'failed':
+      warnings.push(`capture has stopped: ${event.error.message}`)
+      return log.error({ ...fields, err: event.error }, 'capture has stopped')
+  }
+}

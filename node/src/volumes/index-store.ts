@@ -1,0 +1,74 @@
+import { rmSync } from 'node:fs'
+import { hexOf } from '@holdfast/ports'
+import type { VolumeId } from '@holdfast/ports'
+import { Level } from 'level'
+import { createStatStore, type StatStore } from '../capture/index.ts'
+
+/** Everything in here is derived and may be deleted: it is made anew from packs, charter and directories. */
+export type IndexLevel = Level<Uint8Array, Uint8Array>
+
+const BINARY = { keyEncoding: 'view', valueEncoding: 'view' } as const
+
+/** The one level of a node: index of the packs, catalogs, states of captured paths. */
+export class IndexStore {
+  readonly #level: IndexLevel
+
+  private constructor(level: IndexLevel) {
+    this.#level = level
+  }
+
+  /** Opens the level; a damaged one is deleted, which its users notice and answer. */
+  static async open(directory: string, onDamage: (error: unknown) => void): Promise<IndexStore> {
+    const open = async (): Promise<IndexLevel> => {
+      const level = new Level<Uint8Array, Uint8Array>(directory, BINARY)
+      await level.open()
+      return level
+    }
+    try {
+      return new IndexStore(await open())
+    } catch (error) {
+      onDamage(error)
+      rmSync(directory, { recursive: true, force: true })
+      return new IndexStore(await open())
+    }
+  }
+
+  packLevel() {
+    return this.#level.sublevel<Uint8Array, Uint8Array>('packs', BINARY)
+  }
+
+  catalogLevel(volume: VolumeId) {
+    return this.#level.sublevel<Uint8Array, Uint8Array>(['catalog', hexOf(volume)], BINARY)
+  }
+
+  statStore(volume: VolumeId): StatStore {
+    return createStatStore(this.#level.sublevel<Uint8Array, Uint8Array>(['stat', hexOf(volume)], BINARY))
+  }
+
+  /** Blocks that were complete here when the log was last flushed; 0 if that is not known. */
+  async completeLength(volume: VolumeId, epoch: number): Promise<number> {
+    const value = await this.#volumeLevel(volume).get(Buffer.from(`complete ${epoch}`))
+    return value?.byteLength === 8 ? Number(new DataView(value.buffer, value.byteOffset).getBigUint64(0, true)) : 0
+  }
+
+  async setCompleteLength(volume: VolumeId, epoch: number, length: number): Promise<void> {
+    const value = new Uint8Array(8)
+    new DataView(value.buffer).setBigUint64(0, BigInt(length), true)
+    await this.#volumeLevel(volume).put(Buffer.from(`complete ${epoch}`), value)
+  }
+
+  /** Forgets what is derived of one volume. */
+  async clear(volume: VolumeId): Promise<void> {
+    await this.catalogLevel(volume).clear()
+    await this.#volumeLevel(volume).clear()
+    await this.#level.sublevel<Uint8Array, Uint8Array>(['stat', hexOf(volume)], BINARY).clear()
+  }
+
+  close(): Promise<void> {
+    return this.#level.close()
+  }
+
+  #volumeLevel(volume: VolumeId) {
+    return this.#level.sublevel<Uint8Array, Uint8Array>(['volume', hexOf(volume)], BINARY)
+  }
+}
