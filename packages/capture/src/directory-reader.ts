@@ -9,6 +9,7 @@ import {
   STATX_BYTES,
   type Libc,
 } from './libc.ts'
+import { joinPath } from './paths.ts'
 import { encodeStat, encodeStatx, STAT_WORDS, statOfBig } from './stat-key.ts'
 
 /**
@@ -143,18 +144,6 @@ export function createNodeReader(): DirectoryReader {
     },
     close: () => undefined,
   }
-}
-
-const SLASH = 0x2f
-
-/** `directory/name`; the name alone if the directory is empty. */
-export function joinPath(directory: Uint8Array, name: Uint8Array): Uint8Array {
-  if (directory.byteLength === 0) return new Uint8Array(name)
-  const path = new Uint8Array(directory.byteLength + 1 + name.byteLength)
-  path.set(directory)
-  path[directory.byteLength] = SLASH
-  path.set(name, directory.byteLength + 1)
-  return path
 }
 
 function codeOf(error: unknown): string {

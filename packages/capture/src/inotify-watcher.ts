@@ -1,6 +1,6 @@
 import { closeSync, readSync } from 'node:fs'
 import { HoldfastError } from '@holdfast/ports'
-import { joinPath } from './directory-reader.ts'
+import { joinPath, keyOf } from './paths.ts'
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, cString, errnoName, OPEN_DIRECTORY, STATX_BYTES, type Libc } from './libc.ts'
 import { type WatchNode, WatchNodes } from './watch-nodes.ts'
 import type { Watcher, WatchEvents, WatchOptions } from './watcher.ts'
@@ -347,6 +347,3 @@ const NO_WATCHER = {
 
 const isDots = (name: Uint8Array): boolean =>
   name[0] === 0x2e && (name.byteLength === 1 || (name.byteLength === 2 && name[1] === 0x2e))
-
-const keyOf = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')

@@ -157,10 +157,15 @@ export class LiveTree {
     return path
   }
 
+  /** Whether the number is of an entry, and not freed. */
+  isUsed(entry: number): boolean {
+    return entry === 0 || this.parentOf(entry) >= 0
+  }
+
   /** Frees an entry that says nothing: no flags, no children; then its parents likewise. */
   prune(entry: number): void {
     let at = entry
-    while (at > 0 && this.#flags[at] === 0 && this.#firstChild[at] === -1) {
+    while (at > 0 && this.isUsed(at) && this.#flags[at] === 0 && this.#firstChild[at] === -1) {
       const parent = this.parentOf(at)
       this.#remove(at)
       at = parent

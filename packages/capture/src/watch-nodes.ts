@@ -1,4 +1,4 @@
-import { joinPath } from './directory-reader.ts'
+import { joinPath, keyOf } from './paths.ts'
 
 /** A watched directory: its place is the chain of names up to the root node. */
 export interface WatchNode {
@@ -93,5 +93,3 @@ export class WatchNodes {
 }
 
 const EMPTY = new Uint8Array(0)
-const keyOf = (name: Uint8Array): string =>
-  Buffer.from(name.buffer, name.byteOffset, name.byteLength).toString('latin1')

@@ -1,0 +1,198 @@
+import type { DirectoryReader, OpenDirectory } from './directory-reader.ts'
+import type { Exclusion } from './exclusion.ts'
+import { CAPTURED, GONE, KEYED, type LiveTree, PENDING, RACY } from './live-tree.ts'
+import { keyOf } from './paths.ts'
+import { isDirectory, sameInode, sameStat, sizeOf, typeOf } from './stat-key.ts'
+import type { ChangeSink } from './tree-walker.ts'
+
+export interface LookParts {
+  readonly tree: LiveTree
+  readonly reader: DirectoryReader
+  readonly exclusion: Exclusion
+  readonly sink: ChangeSink
+  /** Rises with every look. */
+  readonly number: number
+}
+
+/** Vanished paths reported per unit. */
+const VANISHED_PER_UNIT = 1000
+/** Directories that a check of single paths keeps open, at most. */
+const OPEN_MAX = 64
+const SLASH = 0x2f
+export const NEW = { known: false, racy: false }
+
+/** One walk or check: what it compares with, whom it tells, what it counted and what it found gone. */
+export class Look {
+  readonly tree: LiveTree
+  readonly reader: DirectoryReader
+  readonly exclusion: Exclusion
+  readonly sink: ChangeSink
+  readonly number: number
+  readonly totals = { files: 0, bytes: 0, directories: 0, symlinks: 0, others: 0, problems: 0 }
+  #gone: number[] = []
+
+  constructor(parts: LookParts) {
+    this.tree = parts.tree
+    this.reader = parts.reader
+    this.exclusion = parts.exclusion
+    this.sink = parts.sink
+    this.number = parts.number
+  }
+
+  /** Reports the path if it is not as it was captured; what was below something that is no directory now is gone. */
+  compare(entry: number, words: Uint32Array, path: () => Uint8Array): void {
+    const tree = this.tree
+    tree.clearFlag(entry, GONE)
+    const same = tree.has(entry, KEYED) && sameStat(tree.stats, tree.statAt(entry), words, 0)
+    if (!same || tree.has(entry, RACY))
+      this.sink.changed(path(), words, { known: tree.has(entry, CAPTURED), racy: same })
+    if (isDirectory(words) || tree.firstChildOf(entry) < 0) return
+    const children: number[] = []
+    for (let child = tree.firstChildOf(entry); child >= 0; child = tree.nextOf(child)) children.push(child)
+    for (const child of children) this.goneWithAll(child)
+  }
+
+  problem(path: Uint8Array, errno: string): void {
+    this.totals.problems++
+    this.sink.problem(path, errno)
+  }
+
+  count(words: Uint32Array): void {
+    const totals = this.totals
+    switch (typeOf(words)) {
+      case 'file':
+        totals.files++
+        totals.bytes += sizeOf(words)
+        break
+      case 'directory':
+        totals.directories++
+        break
+      case 'symlink':
+        totals.symlinks++
+        break
+      case 'other':
+        totals.others++
+    }
+  }
+
+  /** Marks the entry and everything below; `reportGone` tells of them. */
+  goneWithAll(top: number): void {
+    const tree = this.tree
+    const found = [top]
+    for (let index = 0; index < found.length; index++) {
+      const entry = found[index] ?? -1
+      for (let child = tree.firstChildOf(entry); child >= 0; child = tree.nextOf(child)) found.push(child)
+    }
+    for (const entry of found.reverse()) {
+      tree.clearFlag(entry, PENDING)
+      if (tree.has(entry, CAPTURED)) {
+        tree.setFlag(entry, GONE)
+        this.#gone.push(entry)
+      } else {
+        tree.clearFlag(entry, KEYED | RACY)
+        tree.prune(entry)
+      }
+    }
+  }
+
+  /** Tells of what is gone, children before parents; not of what was captured anew or forgotten since. */
+  *reportGone(): Generator<undefined, void> {
+    const gone = this.#gone
+    this.#gone = []
+    for (const [index, entry] of gone.entries()) {
+      if (this.tree.has(entry, GONE)) this.sink.vanished(this.tree.pathOf(entry))
+      if (index % VANISHED_PER_UNIT === VANISHED_PER_UNIT - 1) yield
+    }
+  }
+
+  /** Looks at single paths. Directories to be walked come back: those that are new, and with `enterKnown` all. */
+  atPaths(root: OpenDirectory, paths: readonly Uint8Array[], enterKnown: boolean): Uint8Array[] {
+    const open = new Map<string, OpenDirectory>()
+    const directories: Uint8Array[] = []
+    const closeAll = (): void => {
+      for (const directory of open.values()) this.reader.close(directory)
+      open.clear()
+    }
+    try {
+      for (const path of paths) {
+        if (path.byteLength === 0 || this.exclusion.covers(path)) continue
+        if (open.size > OPEN_MAX) closeAll()
+        this.#atPath(root, open, path, directories, enterKnown)
+      }
+    } finally {
+      closeAll()
+    }
+    for (const step of this.reportGone()) void step
+    return directories
+  }
+
+  /** Steps down from the root; where a parent is no directory (any more), that parent is what is looked at. */
+  #atPath(
+    root: OpenDirectory,
+    open: Map<string, OpenDirectory>,
+    path: Uint8Array,
+    directories: Uint8Array[],
+    enterKnown: boolean,
+  ): void {
+    let parent = root
+    for (let start = 0; ;) {
+      const slash = path.indexOf(SLASH, start)
+      const end = slash < 0 ? path.byteLength : slash
+      const name = path.subarray(start, end)
+      const prefix = path.slice(0, end)
+      const opened = slash < 0 ? undefined : (open.get(keyOf(prefix)) ?? this.reader.openChild(parent, name))
+      if (opened === undefined || typeof opened === 'string') {
+        this.#atName(parent, prefix, name, directories, enterKnown && slash < 0)
+        return
+      }
+      open.set(keyOf(prefix), opened)
+      parent = opened
+      start = end + 1
+    }
+  }
+
+  #atName(
+    parent: OpenDirectory,
+    path: Uint8Array,
+    name: Uint8Array,
+    directories: Uint8Array[],
+    enterKnown: boolean,
+  ): void {
+    const { tree, reader } = this
+    const problem = reader.stat(parent, name)
+    const entry = tree.find(path)
+    if (problem === 'ENOENT') {
+      if (entry > 0) this.goneWithAll(entry)
+      return
+    }
+    if (problem !== undefined) {
+      this.problem(path, problem)
+      return
+    }
+    const words = reader.words
+    if (isDirectory(words)) {
+      const known = entry > 0 && tree.has(entry, KEYED) && sameInode(tree.stats, tree.statAt(entry), words, 0)
+      if (enterKnown || !known) directories.push(path)
+      // A new directory is reported by the walk that it needs anyway.
+      if (!enterKnown && !known) return
+    }
+    this.count(words)
+    if (entry > 0) this.compare(entry, words, () => path)
+    else this.sink.changed(path, words, NEW)
+  }
+}
+
+/** Opens a directory step by step from the root, never through a symbolic link. */
+export function openPath(reader: DirectoryReader, root: OpenDirectory, path: Uint8Array): OpenDirectory | string {
+  let directory = root
+  for (let start = 0; start < path.byteLength;) {
+    const slash = path.indexOf(SLASH, start)
+    const end = slash < 0 ? path.byteLength : slash
+    const next = reader.openChild(directory, path.subarray(start, end))
+    if (directory !== root) reader.close(directory)
+    if (typeof next === 'string') return next
+    directory = next
+    start = end + 1
+  }
+  return directory
+}
