@@ -9,7 +9,7 @@ export interface ChainedStep {
   readonly signed: SignedEntry
   readonly step: VolumeStep
   readonly hash: Uint8Array
-  /** Whether voters agreed to it; such a step wins over one that its author signed beside it after it forgot. */
+  /** Whether it changed voters, so that they agreed to it. */
   readonly agreed: boolean
 }
 
@@ -28,33 +28,41 @@ export interface OfferedStep {
 /** Outcome of merging steps into a chain: the same array if nothing changed. */
 export interface ChainMerge {
   readonly chain: VolumeChain
-  /** An entry before the offered ones is lacking; ask for the whole. */
+  /** An entry before the offered ones is lacking: ask for the whole. */
   readonly gap: boolean
-  /** The author signed two entries of one counter; the better one stands. */
+  /** The author signed two entries of one counter. */
   readonly conflict: boolean
 }
 
-/** Merges offered steps, ascending by counter. Of two entries with one counter the one that voters agreed to stands, else
- *  the one with the greater hash: an order over chains, so that every node ends with the same one.
- *  @throws HF_CHARTER_REFUSED if a step is not authorised */
+/** Merges offered steps, ascending by counter. Where an author signed two chains, after it forgot, the one with more steps that
+ *  voters agreed to stands, else the one with the greater hash where they part, and any before its own beginning: a total
+ *  order over chains, so that every node ends with the same one. @throws HF_CHARTER_REFUSED if a step is not authorised */
 export function mergeSteps(chain: VolumeChain, offered: readonly OfferedStep[], context: ChainContext): ChainMerge {
   checkAscending(offered)
   if (!connects(chain, offered[0])) return { chain, gap: true, conflict: false }
-  let merged = chain
-  let conflict = false
-  for (const { signed, step } of offered) {
-    const known = merged[step.counter - 1]
-    if (known !== undefined && equalBytes(known.hash, entryHash(signed.body))) continue
-    const base = merged.slice(0, step.counter - 1)
-    const checked = checkOne(base.at(-1), signed, step, context)
-    if (known !== undefined) {
-      conflict = true
-      if (!isBetter(checked, known)) return { chain: merged, gap: false, conflict }
-    }
-    merged = [...base, checked]
-  }
-  return { chain: merged, gap: false, conflict }
+  const theirs = continueFrom(chain, offered, context)
+  const parting = theirs.findIndex((step, index) => step !== chain[index])
+  if (parting < 0) return { chain, gap: false, conflict: false }
+  const ourStep = chain[parting]
+  const theirStep = theirs[parting]
+  if (ourStep === undefined || theirStep === undefined) return { chain: theirs, gap: false, conflict: false }
+  const agreements = agreedCount(theirs) - agreedCount(chain)
+  const better = agreements === 0 ? Buffer.compare(theirStep.hash, ourStep.hash) : agreements
+  return { chain: better > 0 ? theirs : chain, gap: false, conflict: true }
 }
+
+/** The chain that was offered; steps known here are taken over as they are, so that only what is new is verified. */
+function continueFrom(chain: VolumeChain, offered: readonly OfferedStep[], context: ChainContext): VolumeChain {
+  const theirs = chain.slice(0, Math.max(0, (offered[0]?.step.counter ?? 1) - 1))
+  for (const { signed, step } of offered) {
+    const known = chain[theirs.length]
+    const same = known !== undefined && equalBytes(known.hash, entryHash(signed.body))
+    theirs.push(same ? known : checkOne(theirs.at(-1), signed, step, context))
+  }
+  return theirs
+}
+
+const agreedCount = (chain: VolumeChain): number => chain.filter((step) => step.agreed).length
 
 /** Whether the first offered step is known, or follows one that is. */
 function connects(chain: VolumeChain, first: OfferedStep | undefined): boolean {
@@ -64,7 +72,7 @@ function connects(chain: VolumeChain, first: OfferedStep | undefined): boolean {
 }
 
 /** Checks one step against the one before it. @throws HF_CHARTER_REFUSED */
-export function checkOne(
+function checkOne(
   before: ChainedStep | undefined,
   signed: SignedEntry,
   step: VolumeStep,
@@ -83,9 +91,6 @@ export function checkUnsigned(before: ChainedStep | undefined, step: VolumeStep,
     throw refused('an entry names another entry before it')
   return checkStep(before?.step, step, context.link, context.knownHash)
 }
-
-const isBetter = (candidate: ChainedStep, known: ChainedStep): boolean =>
-  candidate.agreed === known.agreed ? Buffer.compare(candidate.hash, known.hash) > 0 : candidate.agreed
 
 function checkAscending(steps: readonly OfferedStep[]): void {
   for (const [index, { step }] of steps.entries()) {

@@ -67,6 +67,20 @@ function forge(state: CharterState, { version = {}, votes = [], operator, edit =
   return encodeBundle({ mesh: MESH, head: hash, versions: [{ body, certificate }], entries: [] })
 }
 
+const repeated = (certificate: Certificate) => ({
+  ...certificate,
+  votes: certificate.votes.flatMap((vote) => [vote, vote]),
+})
+const otherBallot = (certificate: Certificate) => ({ ...certificate, ballot: { ...certificate.ballot, round: 2 } })
+const reversed = (certificate: Certificate) => ({ ...certificate, votes: certificate.votes.toReversed() })
+const swapped = (certificate: Certificate) => ({
+  ...certificate,
+  votes: certificate.votes.map((vote, at, all) => ({
+    ...vote,
+    signature: all.at(at - 1)?.signature ?? vote.signature,
+  })),
+})
+
 function assertRefused(state: CharterState, bundle: Uint8Array): void {
   const before = state.digest()
   assert.throws(() => state.merge(bundle), isRefused)
@@ -146,20 +160,7 @@ describe('charter: a version needs a majority of the voters of the version befor
 
   it('a vote counts once, for its own ballot, version and voter', () => {
     const good = { votes: [a, b], operator: operatorKey }
-    const twice = (certificate: Certificate) => ({
-      ...certificate,
-      votes: certificate.votes.flatMap((vote) => [vote, vote]),
-    })
-    const other = (certificate: Certificate) => ({ ...certificate, ballot: { ...certificate.ballot, round: 2 } })
-    const reversed = (certificate: Certificate) => ({ ...certificate, votes: certificate.votes.toReversed() })
-    const swapped = (certificate: Certificate) => ({
-      ...certificate,
-      votes: certificate.votes.map((vote, at, all) => ({
-        ...vote,
-        signature: all.at(at - 1)?.signature ?? vote.signature,
-      })),
-    })
-    for (const edit of [twice, other, reversed, swapped]) assertRefused(state, forge(state, { ...good, edit }))
+    for (const edit of [repeated, otherBallot, reversed, swapped]) assertRefused(state, forge(state, { ...good, edit }))
     assertRefused(state, forge(state, { votes: [a, strangerKey], operator: operatorKey }))
   })
 

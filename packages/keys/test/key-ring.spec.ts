@@ -4,6 +4,7 @@ import * as fc from 'fast-check'
 import { addKeyEpoch, createKeyRing, decodeKeyRing, deriveVolumeKeys, KEY_EPOCHS_MAX } from '../src/index.ts'
 import { bytesFrom } from './counting-random.ts'
 
+const isDecode = (error: unknown): boolean => hasCode(error, 'HF_DECODE')
 const volume = asVolumeId(bytesFrom(100, 16))
 const ring = createKeyRing(volume, bytesFrom(0, 32))
 
@@ -40,7 +41,6 @@ describe('key ring', () => {
 
   it('truncated, extended and foreign bytes are HF_DECODE', () => {
     const bytes = addKeyEpoch(ring, bytesFrom(32, 32)).encode()
-    const isDecode = (error: unknown): boolean => hasCode(error, 'HF_DECODE')
     for (let length = 0; length < bytes.length; length++)
       assert.throws(() => decodeKeyRing(bytes.subarray(0, length)), isDecode)
     assert.throws(() => decodeKeyRing(Buffer.concat([bytes, bytes])), isDecode)
