@@ -37,6 +37,9 @@ export interface SignedAck extends Ack {
   readonly signature: Uint8Array
 }
 
+/** Domain of an ack's signature. */
+export const ACK_LABEL = 'holdfast/ack/1'
+
 /** Sent by the opener of a control stream, but for `heartbeat-answer`, which comes back on it. */
 export type ControlMessage =
   | {
@@ -54,18 +57,27 @@ export type ControlMessage =
 /** A journal frame on its way, with the chunks that travel along (all together at most `LIVE_CHUNK_BYTES_MAX`). */
 export interface FrameMessage {
   readonly volume: VolumeId
+  /** The number that the follower gave its subscription; frames of an earlier one may still be on their way. */
+  readonly subscription: number
   readonly frame: JournalFrame
   readonly chunks: readonly Chunk[]
 }
 
+/** `unavailable`: the log is known but the frame cannot be read there. */
 export type SubscribeRefusal = 'unknown-volume' | 'unknown-core' | 'beyond-end' | 'unavailable'
 
-/** From the follower, which opens the stream. */
+/** From the follower, which opens the stream. A volume has one subscription at a time; a new one ends the one before. */
 export type JournalRequest =
-  | { readonly type: 'subscribe'; readonly volume: VolumeId; readonly coreKey: CoreKey; readonly from: number }
+  | {
+      readonly type: 'subscribe'
+      readonly volume: VolumeId
+      readonly subscription: number
+      readonly coreKey: CoreKey
+      readonly from: number
+    }
   /** Blocks below `length` are durable here: gives credit back. */
-  | { readonly type: 'progress'; readonly volume: VolumeId; readonly coreKey: CoreKey; readonly length: number }
-  | { readonly type: 'unsubscribe'; readonly volume: VolumeId }
+  | { readonly type: 'progress'; readonly volume: VolumeId; readonly subscription: number; readonly length: number }
+  | { readonly type: 'unsubscribe'; readonly volume: VolumeId; readonly subscription: number }
 
 /** To the follower. A frame travels as parts, in order and not interleaved, so that its size is not bound to a message's. */
 export type JournalAnswer =
@@ -73,7 +85,7 @@ export type JournalAnswer =
   | {
       readonly type: 'refused'
       readonly volume: VolumeId
-      readonly coreKey: CoreKey
+      readonly subscription: number
       readonly reason: SubscribeRefusal
     }
 
