@@ -20,6 +20,9 @@ const volume = volumeId(1)
 const [a, b] = [node(1), node(2)]
 const wanted = (n: number, storedBytes = 100): WantedChunk => ({ id: chunk(n), storedBytes })
 
+const want = (n: number): FetchEvent => ({ type: 'want', volume, chunk: wanted(n) })
+const sizes = (n: number): number => (n % 3 === 0 ? MIB : 50_000)
+
 /** The fetcher with its clock, and its effects as short lines. */
 class Bench {
   readonly fetch = new Fetch()
@@ -236,8 +239,6 @@ describe('Fetch', () => {
   })
 
   describe('a chunk that somebody waits for', () => {
-    const want = (n: number): FetchEvent => ({ type: 'want', volume, chunk: wanted(n) })
-
     it('comes before those that are only missing, and is not stored unless it is missing too', () => {
       bench.up(a)
       bench.sources([a, true])
@@ -288,7 +289,6 @@ describe('Fetch', () => {
         const total = 30
         const have = new Set<string>()
         const pending = new Map<string, { number: number; id: ChunkId }[]>(peers.map((p) => [hexOf(p), []]))
-        const sizes = (n: number): number => (n % 3 === 0 ? MIB : 50_000)
         const perform = (effects: readonly FetchEffect[]): void => {
           for (const e of effects) {
             if (e.type === 'request') {

@@ -30,21 +30,22 @@ const line = (effect: FollowEffect): string => {
   }
 }
 
-describe('Follow', () => {
-  const play = (follow: Follow) => {
-    let nowMs = 0
-    return {
-      tell: (event: FollowEvent): string[] => follow.step(event, nowMs).map(line),
-      pass: (ms: number) => (nowMs += ms),
-    }
+const play = (follow: Follow) => {
+  let nowMs = 0
+  return {
+    tell: (event: FollowEvent): string[] => follow.step(event, nowMs).map(line),
+    pass: (ms: number) => (nowMs += ms),
   }
-  const frame = (subscription: number, start: number, blockCount = 1): FollowEvent => ({
-    type: 'frame',
-    subscription,
-    start,
-    blockCount,
-  })
+}
 
+const frame = (subscription: number, start: number, blockCount = 1): FollowEvent => ({
+  type: 'frame',
+  subscription,
+  start,
+  blockCount,
+})
+
+describe('Follow', () => {
   it('follows the primary from its own length on, and tells its progress', () => {
     const { tell } = play(new Follow({ length: 4, onlyIfBehind: false }))
     assert.deepEqual(tell({ type: 'sources', sources: [source(near, 9), source(primary, 9)] }), [

@@ -69,9 +69,9 @@ describe('quorum', () => {
   })
 })
 
-describe('AckBook', () => {
-  const signed = (a: Ack): SignedAck => ({ ...a, signature: new Uint8Array(64) })
+const signed = (a: Ack): SignedAck => ({ ...a, signature: new Uint8Array(64) })
 
+describe('AckBook', () => {
   it('keeps the newest of each member and level, less included', () => {
     const book = new AckBook()
     assert.equal(book.ack(signed(ack(node(1), 'complete', 9)), 1), true)
