@@ -3,7 +3,7 @@ import { CharterState } from '@holdfast/charter'
 import { createHypercoreJournalStore } from '@holdfast/journal'
 import { sign, verify } from '@holdfast/keys'
 import { createLibp2pTransport } from '@holdfast/mesh-libp2p'
-import { asNodeId, equalBytes, hexOf, HoldfastError } from '@holdfast/ports'
+import { asNodeId, equalBytes, HoldfastError } from '@holdfast/ports'
 import type { Admission, NodeId } from '@holdfast/ports'
 import { openFsDrive, openPackStore } from '@holdfast/store-pack'
 import { pino, type Logger } from 'pino'
@@ -137,11 +137,13 @@ async function compose(options: StartNodeOptions, stack: Stack): Promise<Running
   const pool = createIngestPool({
     driveDirectory: driveDirectory(home),
     packNumbers: store.packNumbers,
+    clock,
     ...(config.workers === 0 ? {} : { workers: config.workers }),
   })
   await pool.start()
   stack.push(() => pool.stop())
-  const capture = createCaptureService({ clock, pool })
+  const pending = new PendingFrames(pool, store)
+  const capture = createCaptureService({ clock, pool: pending.watching(pool) })
   await capture.start()
   stack.push(() => capture.stop())
 
@@ -156,7 +158,7 @@ async function compose(options: StartNodeOptions, stack: Stack): Promise<Running
     replication,
     pool,
     capture,
-    pending: new PendingFrames(pool, store),
+    pending,
     clock,
     random,
     log,

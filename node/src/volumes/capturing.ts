@@ -75,10 +75,10 @@ async function learnKnown({ volume, pool, store }: CapturingParts): Promise<void
         batch.push({ ...extent, storedBytes: ref.storedBytes })
     }
     if (batch.length < LEARN_BATCH) continue
-    pool.learn(volume.id, batch)
+    pool.learn(batch)
     batch = []
   }
-  pool.learn(volume.id, batch)
+  pool.learn(batch)
 }
 
 const UNAVAILABLE = 'unavailable: '

@@ -1,12 +1,7 @@
 import { hexOf, HoldfastError } from '@holdfast/ports'
 import type { ChunkId } from '@holdfast/ports'
 import type { FrameEntry, PackStore } from '@holdfast/store-pack'
-
-/** The part of the ingest pool that makes frames durable: writes these at the end of the worker's open pack, then syncs
- *  everything that worker wrote. */
-export interface FrameSyncer {
-  commit(worker: number, frames: readonly Uint8Array[]): Promise<readonly FrameEntry[]>
-}
+import type { IngestPool, SealedGroup } from '../ingest/index.ts'
 
 /** Frames of chunks that may be written and not yet durable, over all workers. Capture waits for its commits, so this bounds
  *  the memory of entries: about 200 bytes each. */
@@ -23,14 +18,33 @@ interface PendingFrame {
  * wherever they were written; a chunk that another commit is syncing at the moment is waited for, not synced twice.
  */
 export class PendingFrames {
-  readonly #syncer: FrameSyncer
+  readonly #pool: Pick<IngestPool, 'commit'>
   readonly #store: Pick<PackStore, 'adopt' | 'settled'>
   readonly #byChunk = new Map<string, PendingFrame>()
   readonly #unsynced = new Map<number, FrameEntry[]>()
 
-  constructor(syncer: FrameSyncer, store: Pick<PackStore, 'adopt' | 'settled'>) {
-    this.#syncer = syncer
+  constructor(pool: Pick<IngestPool, 'commit'>, store: Pick<PackStore, 'adopt' | 'settled'>) {
+    this.#pool = pool
     this.#store = store
+  }
+
+  /** The pool, with every group's frames noted here before anybody else hears of the group: from then on other workers' drafts
+   *  may name its chunks. */
+  watching(pool: IngestPool): IngestPool {
+    return {
+      start: () => pool.start(),
+      addVolume: (volume) => pool.addVolume(volume),
+      learn: (segments) => pool.learn(segments),
+      ingest: (job, onGroup, signal) => {
+        const noted = (group: SealedGroup): void | Promise<void> => {
+          this.add(group.worker, group.entries)
+          return onGroup(group)
+        }
+        return pool.ingest(job, noted, signal)
+      },
+      commit: (worker, frames) => pool.commit(worker, frames),
+      stop: () => pool.stop(),
+    }
   }
 
   /** Frames that a worker has just written. @throws HF_BUSY beyond `PENDING_FRAMES_MAX` */
@@ -64,7 +78,7 @@ export class PendingFrames {
   #sync(worker: number, frames: readonly Uint8Array[]): Promise<void> {
     const entries = this.#unsynced.get(worker) ?? []
     this.#unsynced.delete(worker)
-    const sync = this.#syncer.commit(worker, frames).then((written) => {
+    const sync = this.#pool.commit(worker, frames).then((written) => {
       this.#store.adopt([...entries, ...written])
       for (const entry of entries) this.#byChunk.delete(hexOf(entry.id))
     })

@@ -61,7 +61,6 @@ export class VolumeWriter implements CaptureSink {
 
   async commit(batch: CaptureBatch): Promise<{ lastSeq: number }> {
     const { group } = batch
-    if (group !== undefined) this.#options.pending.add(group.worker, group.entries)
     return this.#commit((frames) => this.#addBatch(frames, batch), group?.worker)
   }
 

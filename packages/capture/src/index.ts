@@ -6,3 +6,15 @@ export * from './paths.ts'
 export * from './stat-key.ts'
 export * from './tree-walker.ts'
 export * from './watcher.ts'
+export {
+  AT_FDCWD,
+  AT_REMOVEDIR,
+  AT_SYMLINK_NOFOLLOW,
+  cString,
+  encodeTimes,
+  errnoName,
+  libc,
+  OPEN_DIRECTORY,
+  O_CLOEXEC,
+  type Libc,
+} from './libc.ts'

@@ -1,0 +1,68 @@
+import type { Attributes, FileAttributes } from './tree-writer.ts'
+
+/** What a restore thread is started with. */
+export interface RestoreThreadData {
+  readonly to: Uint8Array
+  readonly keyRing: Uint8Array
+  readonly setuid: boolean
+}
+
+/** Bytes of an opened chunk that belong into one file. */
+export interface Piece {
+  readonly aside: number
+  readonly path: Uint8Array
+  readonly offset: number
+  readonly length: number
+  readonly fingerprint: Uint8Array
+  readonly fileOffset: number
+  /** Given where the piece is the whole file: it is finished at once. */
+  readonly whole?: FileAttributes
+}
+
+export type RestoreTask =
+  /** Opens the chunk and writes its pieces. */
+  | { readonly type: 'chunk'; readonly stored: Uint8Array; readonly pieces: readonly Piece[] }
+  /** Names files whose pieces are all written; `aside` undefined: an empty file. */
+  | {
+      readonly type: 'files'
+      readonly files: readonly (FileAttributes & { readonly path: Uint8Array; readonly aside: number })[]
+    }
+  | { readonly type: 'directories'; readonly paths: readonly Uint8Array[] }
+  | {
+      readonly type: 'links'
+      readonly links: readonly (Attributes & { readonly path: Uint8Array; readonly target: Uint8Array })[]
+    }
+  | {
+      readonly type: 'directory-attributes'
+      readonly directories: readonly (Attributes & { readonly path: Uint8Array })[]
+    }
+  | { readonly type: 'remove'; readonly paths: readonly Uint8Array[] }
+  | { readonly type: 'drop'; readonly files: readonly { readonly path: Uint8Array; readonly aside: number }[] }
+  /** Reads files back; the answer counts those that differ. */
+  | {
+      readonly type: 'verify'
+      readonly files: readonly {
+        readonly path: Uint8Array
+        readonly segments: readonly {
+          readonly fileOffset: number
+          readonly length: number
+          readonly fingerprint: Uint8Array
+        }[]
+      }[]
+    }
+  | { readonly type: 'sync' }
+
+export interface RestoreRequest {
+  readonly id: number
+  readonly task: RestoreTask
+}
+
+export type RestoreReply =
+  | { readonly id: number; readonly type: 'done'; readonly different: readonly Uint8Array[] }
+  | {
+      readonly id: number
+      readonly type: 'failed'
+      readonly code: string
+      readonly message: string
+      readonly next: string | undefined
+    }
