@@ -1,4 +1,4 @@
-import type { ConfigValue, NodeRole } from '@holdfast/node/api'
+import type { ConfigValue } from '@holdfast/node/api'
 
 /** What the command line does to a home itself, because no node runs there yet. */
 export interface LocalNode {
@@ -32,7 +32,7 @@ export interface NewNode {
   readonly nodeId: string
   readonly mesh: string
   readonly region: string
-  readonly role: NodeRole
+  readonly role: string
   readonly listen: readonly string[]
 }
 

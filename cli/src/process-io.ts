@@ -22,7 +22,7 @@ export function createProcessIo(): Io {
     clock: systemClock,
     askSecret: (prompt, signal) => askTerminal(prompt, signal, true),
     ask: (prompt, signal) => askTerminal(prompt, signal, false),
-    local: async () => (await import('./local-node.ts')).createLocalNode(),
+    local: async () => (await import('./local-node.ts')).createLocalNode(process.env),
   }
 }
 
