@@ -1,5 +1,5 @@
 import { asMeshId, HoldfastError, type MeshId } from '@holdfast/ports'
-import { decodeVersioned, encodeVersioned, fixed, hash32, list, struct } from './codec.ts'
+import { decodeVersioned, encodeVersioned, fixed, hash32, list, struct } from '@holdfast/codec'
 import { certifiedVersionCodec, signedEntryCodec, type CertifiedVersion, type SignedEntry } from './documents.ts'
 import { BUNDLE_BYTES_MAX, CHARTER_VERSIONS_MAX, NODES_MAX, VOLUME_ENTRIES_MAX } from './limits.ts'
 

@@ -13,7 +13,7 @@ import {
   text,
   uint,
   union,
-} from './codec.ts'
+} from '@holdfast/codec'
 import { decodeEntry, entryHash, LABELS, type Vote, type VolumeStep } from './documents.ts'
 import { DOCUMENT_BYTES_MAX, VOLUMES_PER_AUTHOR_MAX } from './limits.ts'
 import type { CharterState } from './state.ts'

@@ -25,7 +25,7 @@ import {
   union,
   word,
   type Codec,
-} from './codec.ts'
+} from '@holdfast/codec'
 import {
   ADDRESS_BYTES_MAX,
   ADDRESSES_MAX,

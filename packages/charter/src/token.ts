@@ -14,7 +14,7 @@ import {
   uint,
   word,
   type Codec,
-} from './codec.ts'
+} from '@holdfast/codec'
 import { ADDRESS_BYTES_MAX, ADDRESSES_MAX, NAME_BYTES_MAX } from './limits.ts'
 import { ROLES, type Role } from './types.ts'
 

@@ -1,4 +1,14 @@
-import { bytes, decodeVersioned, encodeVersioned, hash32, optional, signature64, struct, text, union } from './codec.ts'
+import {
+  bytes,
+  decodeVersioned,
+  encodeVersioned,
+  hash32,
+  optional,
+  signature64,
+  struct,
+  text,
+  union,
+} from '@holdfast/codec'
 import type { AcceptedValue } from './decree.ts'
 import { ballotCodec, type Ballot } from './documents.ts'
 import { DOCUMENT_BYTES_MAX } from './limits.ts'

@@ -1,17 +1,19 @@
+/** Bounded codecs of what is stored, sent or signed, on compact-encoding: every list, text and byte string has a maximum, and
+ *  decoding refuses all but the one form of a value, so that what is hashed has one form. */
 import { equalBytes, HoldfastError } from '@holdfast/ports'
 import * as c from 'compact-encoding'
 
-/** Codecs with bounds, on compact-encoding's state: small, deterministic, and checked to be canonical when decoded. */
-interface State {
+/** Where an encoder or decoder stands: compact-encoding's state. */
+export interface CodecState {
   start: number
   end: number
   buffer: Uint8Array | null
 }
 
 export interface Codec<T> {
-  preencode(state: State, value: T): void
-  encode(state: State, value: T): void
-  decode(state: State): T
+  preencode(state: CodecState, value: T): void
+  encode(state: CodecState, value: T): void
+  decode(state: CodecState): T
 }
 
 export const uint: Codec<number> = c.uint
@@ -148,7 +150,7 @@ export function union<T extends { readonly type: string }>(variants: {
 
 /** The value after its version byte. */
 export function encodeVersioned<T>(version: number, codec: Codec<T>, value: T): Uint8Array {
-  const state: State = { start: 0, end: 1, buffer: null }
+  const state: CodecState = { start: 0, end: 1, buffer: null }
   codec.preencode(state, value)
   const buffer = new Uint8Array(state.end)
   buffer[0] = version
@@ -162,7 +164,7 @@ export function encodeVersioned<T>(version: number, codec: Codec<T>, value: T): 
  *  @throws HF_DECODE */
 export function decodeVersioned<T>(version: number, codec: Codec<T>, encoded: Uint8Array, name: string): T {
   if (encoded[0] !== version) throw new HoldfastError('HF_DECODE', `this is not a ${name} of version ${version}`)
-  const state: State = { start: 1, end: encoded.byteLength, buffer: encoded }
+  const state: CodecState = { start: 1, end: encoded.byteLength, buffer: encoded }
   let value: T
   try {
     value = codec.decode(state)
@@ -175,7 +177,7 @@ export function decodeVersioned<T>(version: number, codec: Codec<T>, encoded: Ui
   return value
 }
 
-function peekUint(state: State): number {
+function peekUint(state: CodecState): number {
   const start = state.start
   const value = c.uint.decode(state)
   state.start = start

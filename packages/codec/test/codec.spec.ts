@@ -13,10 +13,10 @@ import {
   uint,
   union,
   word,
-} from '../src/codec.ts'
-import { withCode } from './world.ts'
+} from '../src/index.ts'
+import { hasCode } from '@holdfast/ports'
 
-const isDecode = withCode('HF_DECODE')
+const isDecode = (error: unknown): boolean => hasCode(error, 'HF_DECODE')
 const round = <T>(codec: Parameters<typeof encodeVersioned<T>>[1], value: T): T =>
   decodeVersioned(1, codec, encodeVersioned(1, codec, value), 'test')
 const refuses = <T>(codec: Parameters<typeof encodeVersioned<T>>[1], encoded: readonly number[]): void =>
