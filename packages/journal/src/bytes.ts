@@ -11,7 +11,7 @@ export interface Reader {
 
 /** Runs a decoder over all of `bytes`. Whatever it stumbles over, and any byte it leaves, becomes HF_DECODE. */
 export function decodeAll<T>(what: string, bytes: Uint8Array, decode: (reader: Reader) => T): T {
-  const reader: Reader = { start: 0, end: bytes.byteLength, buffer: bytes }
+  const reader: Reader = { start: 0, end: bytes.byteLength, buffer: plainView(bytes) }
   try {
     const value = decode(reader)
     if (reader.start !== reader.end) throw new RangeError(`${reader.end - reader.start} bytes too many`)
@@ -20,6 +20,11 @@ export function decodeAll<T>(what: string, bytes: Uint8Array, decode: (reader: R
     if (cause instanceof HoldfastError) throw cause
     throw new HoldfastError('HF_DECODE', `bytes are not ${what}`, { cause })
   }
+}
+
+/** The same bytes as a plain Uint8Array: a Buffer's `slice` is a view, and compares as different. */
+export function plainView(bytes: Uint8Array): Uint8Array {
+  return Buffer.isBuffer(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : bytes
 }
 
 /** The next `length` bytes, a view. @throws RangeError */

@@ -40,7 +40,7 @@ export function splitPath(path: Uint8Array): { directory: Uint8Array; name: Uint
 
 /** The path of a name in a directory (empty: the root). */
 export function joinPath(directory: Uint8Array, name: Uint8Array): Uint8Array {
-  if (directory.byteLength === 0) return name.slice()
+  if (directory.byteLength === 0) return new Uint8Array(name)
   const path = new Uint8Array(directory.byteLength + 1 + name.byteLength)
   path.set(directory)
   path[directory.byteLength] = SLASH

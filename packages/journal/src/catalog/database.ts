@@ -1,6 +1,7 @@
 /** The catalog's view of level: bytes in, bytes out, entries in batches, and its failures under our codes. */
 import { HoldfastError } from '@holdfast/ports'
 import type { AbstractLevel, AbstractSnapshot } from 'abstract-level'
+import { plainView } from '../bytes.ts'
 import type { KeyRange } from './keys.ts'
 import { catalogDamaged } from './rows.ts'
 
@@ -43,9 +44,15 @@ export function createDatabase<K, V>(level: AnyLevel<K, V>): Database {
   }
   return {
     snapshot: () => level.snapshot(),
-    get: (key, snapshot) => coded(level.get<Uint8Array, Uint8Array>(key, { ...BYTES, ...withSnapshot(snapshot) })),
-    getMany: (keys, snapshot) =>
-      coded(level.getMany<Uint8Array, Uint8Array>([...keys], { ...BYTES, ...withSnapshot(snapshot) })),
+    get: async (key, snapshot) => {
+      const value = await coded(level.get<Uint8Array, Uint8Array>(key, { ...BYTES, ...withSnapshot(snapshot) }))
+      return value && plainView(value)
+    },
+    getMany: async (keys, snapshot) => {
+      const options = { ...BYTES, ...withSnapshot(snapshot) }
+      const values = await coded(level.getMany<Uint8Array, Uint8Array>([...keys], options))
+      return values.map((value) => value && plainView(value))
+    },
     last: async (range, snapshot) => {
       const reader = entries(range, { reverse: true, ...withSnapshot(snapshot) })
       try {
@@ -66,6 +73,11 @@ export function createDatabase<K, V>(level: AnyLevel<K, V>): Database {
 
 function withSnapshot(snapshot: Snapshot | undefined): { snapshot?: Snapshot } {
   return snapshot === undefined ? {} : { snapshot }
+}
+
+/** classic-level hands out Buffers, whatever it is asked for. */
+function plainEntry(entry: Entry | undefined): Entry | undefined {
+  return entry && [plainView(entry[0]), plainView(entry[1])]
 }
 
 interface Source {
@@ -90,14 +102,14 @@ export class EntryReader {
       this.#fetched = await this.#source.more(atOnce)
       this.#next = 0
     }
-    return this.#fetched[this.#next++]
+    return plainEntry(this.#fetched[this.#next++])
   }
 
   /** The next entry at or behind `key`: passes over what is fetched, and then seeks. */
   async nextFrom(key: Uint8Array): Promise<Entry | undefined> {
     while (this.#next < this.#fetched.length) {
       const entry = this.#fetched[this.#next++]
-      if (entry !== undefined && Buffer.compare(entry[0], key) >= 0) return entry
+      if (entry !== undefined && Buffer.compare(entry[0], key) >= 0) return plainEntry(entry)
     }
     this.#source.seek(key)
     return this.next()
