@@ -5,6 +5,7 @@ import { HoldfastError } from '@holdfast/ports'
 import type { Define, Start } from './command.ts'
 import { defineCat } from './commands/cat.ts'
 import { defineCharter } from './commands/charter.ts'
+import { defineCompletion } from './commands/completion.ts'
 import { defineConfig } from './commands/config.ts'
 import { defineDiff } from './commands/diff.ts'
 import { defineFind } from './commands/find.ts'
@@ -51,6 +52,7 @@ const COMMANDS: readonly Define[] = [
   defineMember,
   defineCharter,
   defineConfig,
+  defineCompletion,
 ]
 
 /** Parses, runs, reports: everything between the arguments (without program and script) and the exit code. Does not throw. */
