@@ -1,7 +1,7 @@
-import { HoldfastError } from '@holdfast/ports'
+import { equalBytes, hasCode, HoldfastError } from '@holdfast/ports'
 import type { Drive, DriveFile } from '@holdfast/ports'
 import { FRAME_HEADER_BYTES } from './frame.ts'
-import { FooterRows, packNumberOf, packPath, PACKS_DIRECTORY } from './pack-file.ts'
+import { encodePackHeader, FooterRows, packNumberOf, packPath, PACKS_DIRECTORY } from './pack-file.ts'
 import type { PackScan } from './pack-scan.ts'
 
 /** Packs kept open for reading, the least recently used closed first: descriptors, not memory. */
@@ -58,19 +58,16 @@ export class PackFiles {
    *  torn bytes there are. Returns the bytes of the file, or undefined if the drive has no room for the footer. */
   async sealRecovered(pack: number, scan: PackScan): Promise<number | undefined> {
     const file = this.#drive.open(packPath(pack), { writable: true })
+    const header = encodePackHeader(pack)
+    const rows = new FooterRows()
+    for (const entry of scan.entries) rows.addEntry(entry)
     try {
+      const isNamed = equalBytes(await file.read(0, header.byteLength), header)
+      const hasHeader = isNamed || writeOrUndo(file, header, 0)
       await file.datasync()
-      const rows = new FooterRows()
-      for (const entry of scan.entries) rows.addEntry(entry)
       const size = file.size()
       const footer = rows.encode(scan.framesEnd, size)
-      try {
-        file.write(footer, size)
-      } catch (cause) {
-        file.truncate(size)
-        if (cause instanceof HoldfastError && cause.code === 'HF_DRIVE_FULL') return undefined
-        throw cause
-      }
+      if (!hasHeader || !writeOrUndo(file, footer, size)) return undefined
       await file.datasync()
       return size + footer.byteLength
     } finally {
@@ -82,5 +79,18 @@ export class PackFiles {
   close(): void {
     for (const file of this.#open.values()) file.close()
     this.#open.clear()
+  }
+}
+
+/** False if the drive has no room; then the file is as long as before. */
+function writeOrUndo(file: DriveFile, bytes: Uint8Array, offset: number): boolean {
+  const size = file.size()
+  try {
+    file.write(bytes, offset)
+    return true
+  } catch (error) {
+    if (!hasCode(error, 'HF_DRIVE_FULL')) throw error
+    file.truncate(size)
+    return false
   }
 }

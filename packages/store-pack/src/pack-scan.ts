@@ -14,13 +14,7 @@ import { KIB } from '@holdfast/ports'
 import type { DriveFile } from '@holdfast/ports'
 import { asEntry, decodeFrameHeader, FRAME_HEADER_BYTES, isWholeBody } from './frame.ts'
 import type { FrameHeader } from './frame.ts'
-import {
-  decodeFooterBody,
-  decodePackHeader,
-  decodePackTrailer,
-  PACK_HEADER_BYTES,
-  PACK_TRAILER_BYTES,
-} from './pack-file.ts'
+import { decodeFooterBody, decodePackTrailer, PACK_HEADER_BYTES, PACK_TRAILER_BYTES } from './pack-file.ts'
 import { PackReader } from './pack-reader.ts'
 import type { BadFrame, FrameEntry } from './types.ts'
 
@@ -86,7 +80,6 @@ async function walk(reader: PackReader, options: ScanOptions): Promise<PackScan>
   const entries: FrameEntry[] = []
   const bad: BadFrame[] = []
   const result = (end: number): PackScan => ({ entries, bad, sealed: false, framesEnd: end })
-  if (durableBytes > 0 && !(await hasPackHeader(reader, pack))) bad.push({ pack, offset: 0, reason: 'header' })
   for (const step of steps) {
     if (step.offset >= framesEnd) break
     if (step.type === 'break') {
@@ -155,10 +148,6 @@ async function isWholeFrame(reader: PackReader, offset: number): Promise<boolean
   const header = await headerAt(reader, offset)
   if (header === undefined) return false
   return isWholeBody(header, await reader.read(offset + FRAME_HEADER_BYTES, header.bodyBytes))
-}
-
-async function hasPackHeader(reader: PackReader, pack: number): Promise<boolean> {
-  return decodePackHeader(await reader.read(0, PACK_HEADER_BYTES)) === pack
 }
 
 /** Offset of the byte after a frame. */

@@ -3,6 +3,7 @@ import { equalBytes, MIB, throwIfAborted } from '@holdfast/ports'
 import type { DriveFile } from '@holdfast/ports'
 import { encodeFrameHeader, FRAME_HEADER_BYTES, isWholeBody } from './frame.ts'
 import type { PackCatalog } from './pack-catalog.ts'
+import { decodePackHeader, PACK_HEADER_BYTES } from './pack-file.ts'
 import { PackReader } from './pack-reader.ts'
 import { endOf } from './pack-scan.ts'
 import type { BadFrame, FrameEntry, VerifyOptions, VerifyReport } from './types.ts'
@@ -34,6 +35,7 @@ export async function verifyPacks(catalog: PackCatalog, options: VerifyOptions):
     for (const frame of scan.bad) note(frame)
     const file = catalog.files.file(pack)
     const reader = new PackReader(file, Math.max(bytes, scan.framesEnd))
+    if (scan.sealed && readData && !(await isNamed(file, pack))) note({ pack, offset: 0, reason: 'header' })
     let toldBytes = 0
     for (const entry of scan.entries) {
       throwIfAborted(signal)
@@ -78,6 +80,12 @@ async function checkFrame(reader: PackReader, file: DriveFile, entry: FrameEntry
   const bodyIsWhole = !readData || isWholeBody(entry, bytes.subarray(FRAME_HEADER_BYTES))
   if (!bodyIsWhole) return { reason: 'body', bodyIsWhole }
   return headerIsWhole ? { bodyIsWhole } : { reason: 'header', bodyIsWhole }
+}
+
+/** Whether the pack's own header is in order; it is made so before the pack is sealed. */
+async function isNamed(file: DriveFile, pack: number): Promise<boolean> {
+  const header = await readAlone(file, 0, PACK_HEADER_BYTES)
+  return header !== undefined && decodePackHeader(header) === pack
 }
 
 async function readAlone(file: DriveFile, offset: number, length: number): Promise<Uint8Array | undefined> {

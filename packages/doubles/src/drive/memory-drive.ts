@@ -145,7 +145,7 @@ class DriveInMemory implements MemoryDrive {
         const fault = this.#begin('read', at, length)
         await Promise.resolve()
         this.#refuseIf('off')
-        if (fault !== undefined) throw new HoldfastError('HF_DRIVE_FAILED', `read ${at}: refused`)
+        if (fault !== undefined) this.#raise(fault === 'full' ? 'error' : fault, `read ${at}`)
         return file.read(offset, length)
       },
       size: () => {
@@ -194,8 +194,7 @@ class DriveInMemory implements MemoryDrive {
 
   #begin(type: DriveOperation['type'], path: string, bytes: number): DriveFault | undefined {
     this.#refuseIf(type === 'read' ? 'off' : 'failed')
-    const boundary = this.#boundaries
-    if (type !== 'read') this.#boundaries++
+    const boundary = type === 'read' ? -1 : this.#boundaries++
     return this.#fault?.({ boundary, type, path, bytes })
   }
 

@@ -6,7 +6,7 @@ export const MEMORY_DRIVE_BYTES = 256 * MIB
 
 /** One call that reaches the drive. Those that change it are the boundaries at which a crash can be placed. */
 export interface DriveOperation {
-  /** Of this drive, from 0, counted over all calls that change something. */
+  /** Of this drive, from 0, counted over all calls that change something; -1 for a read. */
   readonly boundary: number
   readonly type:
     'create' | 'write' | 'truncate' | 'rename' | 'remove' | 'makeDirectory' | 'datasync' | 'syncDirectory' | 'read'
