@@ -1,0 +1,4 @@
+/** Reads files of volumes on worker threads and writes them as sealed chunks into packs. */
+export { createIngestPool } from './ingest-pool.ts'
+export type { IngestPoolOptions } from './ingest-pool.ts'
+export * from './types.ts'
