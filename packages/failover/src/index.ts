@@ -1,2 +1,21 @@
-/** Votes and epochs. */
-export {}
+/** Claims, votes and epoch records of volumes, and the rules by which voters vote: what the same writer needs to open its next
+ *  epoch. Pure: no clock, no dice, no I/O; what must be durable comes out. */
+export {
+  checkEpochRecord,
+  claimHash,
+  createEpochRecord,
+  decodeEpochRecord,
+  encodeEpochRecord,
+  EPOCH_VOTES_MAX,
+  firstClaim,
+  isMajority,
+  isMajorityInDoubt,
+  signVote,
+  verifyVote,
+  type Claim,
+  type EpochRecord,
+  type EpochVote,
+  type VolumeBirth,
+} from './claim.ts'
+export * from './voting.ts'
+export * from './voting-codec.ts'
