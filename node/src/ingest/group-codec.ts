@@ -41,6 +41,8 @@ const EXTENTS = 8
 const RECIPE = 16
 const ERROR = 32
 
+const flag = (bit: number, value: unknown): number => (value === undefined || value === false ? 0 : bit)
+
 /** The buffer is the caller's, to be transferred. */
 export function encodeGroup({ group, drafts, frames }: GroupContent): ArrayBuffer {
   const out = new Writer()
@@ -85,7 +87,6 @@ export function decodeGroup(buffer: ArrayBuffer): GroupContent {
 function encodeDraft(out: Writer, draft: Draft): void {
   const { stat, target, extents, recipe, error, refs, needs } = draft
   out.u8(DRAFT_TYPES.indexOf(draft.type))
-  const flag = (bit: number, value: unknown): number => (value === undefined || value === false ? 0 : bit)
   out.u8(
     flag(TORN, draft.torn) |
       flag(STAT, stat) |

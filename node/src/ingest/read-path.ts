@@ -106,7 +106,8 @@ function* readFile(
         size += count
         left = count === 0 ? 0 : left - count
       }
-      while (start < end && (left === 0 || end - start >= SEGMENT_BYTES_MAX)) {
+      const isLast = left === 0
+      while (start < end && (isLast || end - start >= SEGMENT_BYTES_MAX)) {
         const length = cutter.cut(start, end - start)
         if (sink.segment(arena.bytes.subarray(start, start + length))) yield
         start += length

@@ -73,7 +73,7 @@ export class WorkerThread {
   }
 
   send(message: ToWorker): void {
-    this.#thread.postMessage(message)
+    this.#thread.postMessage(message, [])
   }
 
   sendBatch(message: ToWorker & { type: 'batch' }, bytes: number): void {

@@ -101,7 +101,7 @@ describe('ingest pool', () => {
 
   it('stores equal content once, whichever workers meet it', async () => {
     const shared = noise('shared', 2 * MIB)
-    const names = Array.from({ length: 24 }, (_, index) => `copy ${index}`)
+    const names = Array.from({ length: 12 }, (_, index) => `copy ${index}`)
     for (const name of names) world.source.write(name, shared)
     const pool = await world.pool()
     await world.ingest(pool, names)
@@ -217,11 +217,11 @@ describe('ingest pool', () => {
   })
 
   it('waits while too many groups are not taken', async () => {
-    world.source.write('large', noise('pressure', 72 * MIB))
+    world.source.write('large', noise('pressure', 50 * MIB))
     const pool = await world.pool({ workers: 1 })
     let delivered = 0
-    let release = (): void => {}
-    const held = new Promise<void>((resolve) => (release = resolve))
+    const gate: { open?: () => void } = {}
+    const held = new Promise<void>((resolve) => (gate.open = resolve))
     const receive = world.receiver(pool)
     let job = Promise.resolve()
     await new Promise<void>((resolve) => {
@@ -235,13 +235,13 @@ describe('ingest pool', () => {
     // A worker that did not wait would deliver more between these answers.
     for (let round = 0; round < 50; round++) await pool.commit(0, [])
     assert.equal(delivered, GROUPS_IN_FLIGHT_MAX)
-    release()
+    gate.open?.()
     await job
     assert.ok(delivered > GROUPS_IN_FLIGHT_MAX)
   })
 
   it('an aborted job rejects, and does not spoil what others find', async () => {
-    world.source.write('large', noise('abort', 40 * MIB))
+    world.source.write('large', noise('abort', 20 * MIB))
     const pool = await world.pool()
     const abort = new AbortController()
     const receive = world.receiver(pool)
@@ -257,7 +257,7 @@ describe('ingest pool', () => {
     assert.equal(world.drafts.size, 0)
     await assert.rejects(pool.ingest(world.job(['large']), receive, abort.signal), isCode('HF_ABORTED'))
     await pool.ingest(world.job(['large']), receive)
-    assert.ok(equalBytes(await world.content('large'), noise('abort', 40 * MIB)))
+    assert.ok(equalBytes(await world.content('large'), noise('abort', 20 * MIB)))
   })
 
   it('a receiver that throws ends its job with its error, and what it was told of is stored anew', async () => {
@@ -322,7 +322,7 @@ describe('ingest pool', () => {
   })
 
   it('stops with a running job, which ends with HF_CLOSED', async () => {
-    world.source.write('large', noise('stop', 40 * MIB))
+    world.source.write('large', noise('stop', 20 * MIB))
     const pool = await world.pool()
     const receive = world.receiver(pool)
     let stopped: Promise<void> | undefined
