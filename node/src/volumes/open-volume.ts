@@ -67,13 +67,17 @@ export async function openVolume(options: OpenVolumeOptions): Promise<{ volume: 
   }
 }
 
-/** Appends stored frames that the log does not have; frames may overlap what it has. */
+/** Appends stored frames that the log does not have; frames may overlap what it has. A frame that does not fit is the end: two
+ *  commits were signed side by side, the power took the first and left the second, and what was signed in its place came
+ *  later. It was never published, since commits are published in order. */
 async function replayFrames(log: JournalLog, frames: AsyncIterable<JournalFrame>): Promise<void> {
   for await (const frame of frames) {
     const { length } = log.head()
     const known = length - frame.start
     if (known >= frame.blocks.length) continue
-    await log.append({ ...frame, start: length, blocks: frame.blocks.slice(known) })
+    const rest = { ...frame, start: length, blocks: frame.blocks.slice(known) }
+    if (log.verify(rest) === undefined) return
+    await log.append(rest)
   }
 }
 

@@ -1,0 +1,307 @@
+/**
+ * The commit pipeline of a primary loses power at every write boundary, with every unsynced write kept, lost or torn, with
+ * the index as it was, or gone, and the log at what was flushed or as it was. What was acknowledged must be there whole, and
+ * no length of the log may ever have two contents.
+ */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { blake3 } from '@holdfast/hash'
+import {
+  createMemoryDrive,
+  createSeededRandom,
+  type Fate,
+  type MemoryDrive,
+  type MemoryDriveOptions,
+  type UnsyncedChange,
+} from '@holdfast/doubles'
+import {
+  createMemoryJournalDisk,
+  createMemoryJournalStore,
+  createRecordCodec,
+  openCatalog,
+  type MemoryJournalDisk,
+} from '@holdfast/journal'
+import { createKeyRing, deriveVolumeKeys, signingKeyFromSeed } from '@holdfast/keys'
+import { asChunkId, asNodeId, asVolumeId, type ChunkId, type JournalFrame } from '@holdfast/ports'
+import {
+  createPackWriter,
+  encodeChunkFrameHeader,
+  FRAME_HEADER_BYTES,
+  openPackStore,
+  type PackStore,
+  type PackWriter,
+} from '@holdfast/store-pack'
+import { Level } from 'level'
+import type { Draft, IngestPool, SealedGroup } from '../../src/ingest/index.ts'
+import { openVolume } from '../../src/volumes/open-volume.ts'
+import { PendingFrames } from '../../src/volumes/pending-frames.ts'
+import type { Volume } from '../../src/volumes/volume.ts'
+import { VolumeWriter } from '../../src/volumes/writer.ts'
+import { createManualClock } from '@holdfast/doubles'
+import type { VolumeEntry } from '@holdfast/charter'
+
+const VOLUME = asVolumeId(new Uint8Array(16).fill(7))
+const SIGNING_KEY = signingKeyFromSeed(new Uint8Array(32).fill(3))
+const SELF = asNodeId(SIGNING_KEY.publicKey)
+const RING = createKeyRing(VOLUME, new Uint8Array(32).fill(5))
+const IDENTITY = { volume: VOLUME, epoch: 1, writer: SELF, claimHash: new Uint8Array(32).fill(9) }
+const ENTRY: VolumeEntry = {
+  author: SELF,
+  counter: 1,
+  volume: VOLUME,
+  name: 'data',
+  copies: 1,
+  public: false,
+  protected: true,
+  primary: SELF,
+  members: [{ node: SELF, role: 'full', voter: true }],
+  keyEpoch: 1,
+  sealedKeys: [],
+  createdAtMs: 0,
+  charterHash: new Uint8Array(32),
+}
+const COMMITS = 6
+const PACK_BYTES_MAX = 8 * 1024
+const BINARY = { keyEncoding: 'view', valueEncoding: 'view' } as const
+type BinaryLevel = Level<Uint8Array, Uint8Array>
+
+/** What the outside was told; it must stay true over every crash. */
+class Ledger {
+  readonly acknowledged: { path: string; chunks: readonly ChunkId[] }[] = []
+  readonly published = new Map<number, Uint8Array>()
+
+  publish(frame: JournalFrame): void {
+    for (const [offset, block] of frame.blocks.entries()) {
+      const known = this.published.get(frame.start + offset)
+      assert.ok(known === undefined || Buffer.compare(known, block) === 0, `two contents of block ${frame.start + offset}`)
+      this.published.set(frame.start + offset, block)
+    }
+  }
+}
+
+/** Two workers with a pack each, as ingest threads are: chunks go to the page cache, commits sync. */
+class Workers {
+  readonly #writers: PackWriter[]
+  readonly #groups = [0, 0]
+
+  constructor(drive: MemoryDrive, store: PackStore) {
+    const options = { drive, claimPackNumber: () => store.claimPackNumber(), packBytesMax: PACK_BYTES_MAX }
+    this.#writers = [createPackWriter(options), createPackWriter(options)]
+  }
+
+  store(worker: number, bytes: Uint8Array): { id: ChunkId; group: SealedGroup } {
+    const id = asChunkId(blake3(bytes))
+    const frame = new Uint8Array(FRAME_HEADER_BYTES + bytes.byteLength)
+    encodeChunkFrameHeader(frame, 0, VOLUME, id, bytes.byteLength)
+    frame.set(bytes, FRAME_HEADER_BYTES)
+    const entries = this.#writer(worker).write(frame)
+    const group = this.#groups[worker] ?? 0
+    this.#groups[worker] = group + 1
+    return { id, group: { worker, group, drafts: [], entries } }
+  }
+
+  pool(): Pick<IngestPool, 'commit'> {
+    return {
+      commit: async (worker, frames) => {
+        const writer = this.#writer(worker)
+        const entries = frames.length === 0 ? [] : writer.write(Buffer.concat(frames))
+        await writer.sync()
+        return entries
+      },
+    }
+  }
+
+  #writer(worker: number): PackWriter {
+    const writer = this.#writers[worker]
+    assert.ok(writer !== undefined)
+    return writer
+  }
+}
+
+interface World {
+  readonly store: PackStore
+  readonly volume: Volume
+  readonly writer: VolumeWriter
+  readonly pending: PendingFrames
+  readonly workers: Workers
+  readonly checkpoint: () => Promise<void>
+}
+
+async function openWorld(drive: MemoryDrive, level: BinaryLevel, disk: MemoryJournalDisk, ledger: Ledger): Promise<World> {
+  const store = await openPackStore({
+    drive,
+    index: level.sublevel<Uint8Array, Uint8Array>('packs', BINARY),
+    packBytesMax: PACK_BYTES_MAX,
+  })
+  const journals = createMemoryJournalStore(disk)
+  const keys = deriveVolumeKeys(RING)
+  const codec = createRecordCodec(keys, VOLUME, createSeededRandom(1))
+  const catalog = await openCatalog({ level: level.sublevel<Uint8Array, Uint8Array>('catalog', BINARY), volume: VOLUME })
+  const { volume } = await openVolume({
+    entry: ENTRY,
+    identity: IDENTITY,
+    role: 'primary',
+    store,
+    journals,
+    readable: { ring: RING, keys, codec, catalog },
+    completeLength: 0,
+  })
+  const workers = new Workers(drive, store)
+  const pending = new PendingFrames(workers.pool(), store)
+  const writer = new VolumeWriter({
+    volume: VOLUME,
+    epoch: 1,
+    log: volume.log,
+    catalog,
+    codec,
+    signingKey: SIGNING_KEY,
+    clock: createManualClock(),
+    pending,
+    onCommitted: async (frame, head, rows) => {
+      ledger.publish(frame)
+      await volume.committed(frame, head, rows)
+    },
+  })
+  const checkpoint = () =>
+    store.checkpoint(async () => {
+      await journals.flush()
+      await catalog.flush()
+    })
+  return { store, volume, writer, pending, workers, checkpoint }
+}
+
+function draftOf(path: string, parts: readonly { id: ChunkId; bytes: Uint8Array }[]): Draft {
+  return {
+    path: Buffer.from(path),
+    type: 'file',
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    mtimeNs: 1n,
+    size: parts.reduce((sum, { bytes }) => sum + bytes.byteLength, 0),
+    torn: false,
+    extents: parts.map(({ id, bytes }) => ({ chunk: id, offset: 0, length: bytes.byteLength, fingerprint: new Uint8Array(16) })),
+    refs: parts.map(({ id, bytes }) => ({ id, storedBytes: bytes.byteLength, kind: 'bundle' as const })),
+    needs: parts.map(({ id }) => id),
+  }
+}
+
+/** One commit of a file whose content two workers wrote. */
+async function commit({ workers, pending, writer }: World, ledger: Ledger, name: string): Promise<void> {
+  const contents = [Buffer.from(`${name} left`.repeat(40)), Buffer.from(`${name} right`.repeat(40))]
+  const parts: { id: ChunkId; bytes: Uint8Array }[] = []
+  const groups: SealedGroup[] = []
+  for (const [worker, bytes] of contents.entries()) {
+    const { id, group } = workers.store(worker, bytes)
+    parts.push({ id, bytes })
+    groups.push(group)
+    pending.add(worker, group.entries)
+  }
+  // The frames of two commits at once go to two packs: the later one may survive where the earlier does not.
+  const group = groups[name.startsWith('b') ? 1 : 0]
+  await writer.commit({ drafts: [draftOf(name, parts)], deletions: [], ...(group === undefined ? {} : { group }) })
+  ledger.acknowledged.push({ path: name, chunks: parts.map(({ id }) => id) })
+}
+
+async function check({ store, volume }: World, ledger: Ledger): Promise<void> {
+  for (const { path, chunks } of ledger.acknowledged) {
+    const row = await volume.reader().catalog.get(Buffer.from(path))
+    assert.ok(row !== undefined, `${path} was acknowledged and is gone`)
+    for (const id of chunks) {
+      assert.ok(store.has(VOLUME, id), `a chunk of ${path} was acknowledged and is gone`)
+      assert.ok((await store.get(VOLUME, id)) !== undefined)
+    }
+  }
+  for (const [index, block] of ledger.published) {
+    assert.deepEqual(Buffer.from((await volume.log.get(index)) ?? []), Buffer.from(block), `block ${index} was told and is another`)
+  }
+}
+
+interface Case {
+  readonly boundary: number
+  readonly fate: (change: UnsyncedChange, index: number) => Fate
+  readonly index: 'kept' | 'lost'
+  readonly log: 'kept' | 'flushed' | 'lost'
+}
+
+describe('the commit pipeline of a primary, power lost at every write boundary', function () {
+  this.timeout(120_000)
+  const directories: string[] = []
+  const newLevel = async (): Promise<BinaryLevel> => {
+    const directory = mkdtempSync(join(tmpdir(), 'holdfast-crash-'))
+    directories.push(directory)
+    const level: BinaryLevel = new Level(directory, BINARY)
+    await level.open()
+    return level
+  }
+  afterEach(() => {
+    for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true })
+  })
+
+  async function live(drive: MemoryDrive, level: BinaryLevel, disk: MemoryJournalDisk, ledger: Ledger): Promise<void> {
+    const world = await openWorld(drive, level, disk, ledger)
+    for (let number = 0; number < COMMITS; number++) {
+      // Two at once, so that commits overlap each other's syncs.
+      await Promise.all([commit(world, ledger, `a${number}`), commit(world, ledger, `b${number}`)])
+      if (number === 2) await world.checkpoint()
+    }
+    await world.store.close()
+  }
+
+  async function boundariesOfALife(): Promise<number> {
+    const drive = createMemoryDrive()
+    const level = await newLevel()
+    await live(drive, level, createMemoryJournalDisk(), new Ledger())
+    await level.close()
+    return drive.boundaries()
+  }
+
+  async function survive({ boundary, fate, index, log }: Case): Promise<void> {
+    const fault: NonNullable<MemoryDriveOptions['fault']> = (operation) =>
+      operation.boundary === boundary ? 'power-off' : undefined
+    const drive = createMemoryDrive({ fault })
+    const disk = createMemoryJournalDisk()
+    const ledger = new Ledger()
+    let level = await newLevel()
+    await live(drive, level, disk, ledger).catch(() => undefined)
+    const after = drive.crash(fate)
+    if (log === 'flushed') disk.losePower()
+    await level.close()
+    if (index === 'lost') level = await newLevel()
+    else await level.open()
+    const world = await openWorld(after, level, log === 'lost' ? createMemoryJournalDisk() : disk, ledger)
+    await check(world, ledger)
+    for (const name of ['after', 'the', 'crash'].slice(0, 1 + (boundary % 3))) await commit(world, ledger, name)
+    await check(world, ledger)
+    await world.store.close()
+    await level.close()
+    // Frames that were signed before the crash and never published lie in the packs beside those that took their place.
+    const rebuilt = await newLevel()
+    const again = await openWorld(after, rebuilt, createMemoryJournalDisk(), ledger)
+    await check(again, ledger)
+    await again.store.close()
+    await rebuilt.close()
+  }
+
+  const fates: readonly (readonly [string, Case['fate']])[] = [
+    ['lost', () => 'lost'],
+    ['kept', () => 'kept'],
+    ['torn', () => 'torn-head'],
+    ['alternating', (_change, index) => (index % 2 === 0 ? 'kept' : 'lost')],
+    ['torn at the end', (_change, index) => (index % 3 === 0 ? 'torn-tail' : 'kept')],
+  ]
+  for (const [name, fate] of fates) {
+    it(`unsynced writes ${name}: what was acknowledged is whole, no length has two contents`, async () => {
+      const boundaries = await boundariesOfALife()
+      assert.ok(boundaries > 20)
+      for (let boundary = 0; boundary < boundaries; boundary++) {
+        const turn = boundary % 3
+        const index = boundary % 2 === 0 ? 'kept' : 'lost'
+        const log = turn === 0 ? 'kept' : turn === 1 ? 'flushed' : 'lost'
+        await survive({ boundary, fate, index, log })
+      }
+    })
+  }
+})
