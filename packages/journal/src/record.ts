@@ -75,12 +75,6 @@ export interface FileState {
   readonly hardLink?: Uint8Array
 }
 
-/** A record as it is stored: the bytes are kept as they are, also when a record is copied to a later epoch's log. */
-export interface SealedRecord {
-  readonly public: PublicRecord
-  readonly bytes: Uint8Array
-}
-
 /** A record as a holder of the key reads it. `state` is absent for kinds without one. */
 export interface OpenedRecord {
   readonly public: PublicRecord

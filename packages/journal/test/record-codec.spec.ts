@@ -4,7 +4,13 @@ import type { ChunkId, ErrorCode, Random } from '@holdfast/ports'
 import type { Extent } from '@holdfast/sealing'
 import * as fc from 'fast-check'
 import type { FileState, RecordFields, RecordKeys } from '../src/index.ts'
-import { createRecordCodec, decodePublicRecord, RECORD_BYTES_MAX } from '../src/index.ts'
+import {
+  createRecordCodec,
+  decodePublicRecord,
+  HARD_LINK_BYTES_MAX,
+  RECORD_BYTES_MAX,
+  RECORD_EXTENTS_MAX,
+} from '../src/index.ts'
 import { bytesOf, directory, file, lengthsOf, putState } from './rows.ts'
 
 const KEYS_KNOWN = 3
@@ -146,6 +152,7 @@ describe('record codec', () => {
   })
 
   it('the writer cannot make what a reader would refuse', () => {
+    const a = asChunkId(new Uint8Array(32))
     const good = file('f', 10)
     const refs = lengthsOf(good.content)
     const bad = (state: Partial<FileState>, lengths = refs, given: Partial<RecordFields> = {}): void => {
@@ -168,7 +175,14 @@ describe('record codec', () => {
     bad({ type: 'symlink', size: 0, content: { type: 'none' } }, [])
     bad({ target: bytesOf('t') })
     bad({ hardLink: new Uint8Array(0) })
-    bad({ hardLink: new Uint8Array(33) })
+    bad({ hardLink: new Uint8Array(HARD_LINK_BYTES_MAX + 1) })
+    bad(
+      {
+        size: 5 * (RECORD_EXTENTS_MAX + 1),
+        content: { type: 'inline', extents: Array(RECORD_EXTENTS_MAX + 1).fill(extent(a, 0)) },
+      },
+      [{ id: a, storedBytes: 9 }],
+    )
     bad({ xattrs: [{ name: bytesOf('user.big'), value: new Uint8Array(RECORD_BYTES_MAX) }] })
     bad({}, [])
     bad({}, [...refs, ...refs])

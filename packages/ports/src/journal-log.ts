@@ -30,7 +30,7 @@ export interface JournalFrame {
 export const JOURNAL_BLOCK_BYTES_MAX = 4 * 1024 * 1024
 export const JOURNAL_FRAME_BLOCKS_MAX = 1000
 /** Blocks of one frame together: a frame is signed as a whole, so it must fit into one message between members. */
-export const JOURNAL_FRAME_BYTES_MAX = JOURNAL_BLOCK_BYTES_MAX
+export const JOURNAL_FRAME_BYTES_MAX = 4 * 1024 * 1024
 
 /** One signed append-only log. Never truncates; every call is local and none waits for a peer. */
 export interface JournalLog {
