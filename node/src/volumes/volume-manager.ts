@@ -10,7 +10,7 @@ import type { Authority } from '../authority/index.ts'
 import type { CaptureService, VolumeCapture } from '../capture/index.ts'
 import type { Home } from '../home/index.ts'
 import type { IngestPool } from '../ingest/index.ts'
-import type { Replication } from '../replication/index.ts'
+import type { MemberHead, Replication } from '../replication/index.ts'
 import { startCapture } from './capturing.ts'
 import { firstEpoch } from './epochs.ts'
 import type { IndexStore } from './index-store.ts'
@@ -54,6 +54,8 @@ export class VolumeManager {
   readonly #parts: VolumeManagerParts
   readonly #running = new Map<string, Running>()
   #journals: JournalStore | undefined
+  /** Volumes whose packs hold less than their log did: frames were lost from the drive. */
+  readonly #doubtful = new Set<string>()
   #work: Promise<void> = Promise.resolve()
   #stopped = false
   #starting = true
@@ -66,7 +68,10 @@ export class VolumeManager {
   async start(): Promise<void> {
     this.#journals = await this.#openJournals()
     this.#parts.authority.keeper.onChange(() => this.#later(() => this.#reconcile()))
+    this.#parts.replication.onHead((head) => void this.#compare(head))
     await this.#later(() => this.#reconcile())
+    // What the packs do not hold is not there: the logs are made anew, and what is lacking is asked of the members.
+    if (this.#doubtful.size > 0) await this.rebuild()
     this.#starting = false
   }
 
@@ -198,9 +203,8 @@ export class VolumeManager {
     volumes.add(volume)
     log.info({ volume: entry.name, length: volume.log.head().length, ...findings }, 'volume open')
     if (findings.lostBlocks > 0) {
-      running.warnings.push(
-        `${findings.lostBlocks} journal blocks that were on the drive are gone from it; they are fetched from a member`,
-      )
+      this.#doubtful.add(hexOf(volume.id))
+      return
     }
     if (primary && entry.protected)
       void this.#capture(running).catch((error: unknown) => this.#captureFailed(running, error))
@@ -260,6 +264,19 @@ export class VolumeManager {
     log.info({ volume: volume.name, directory }, 'capture runs')
   }
 
+  /** A member that holds other blocks under the same numbers: this node, or a copy of it, has signed twice. */
+  async #compare(head: MemberHead): Promise<void> {
+    const running = this.#running.get(hexOf(head.volume))
+    if (running === undefined || !equalBytes(head.coreKey, running.volume.coreKey)) return
+    const own = await running.volume.log.treeHashAt(head.length).catch(() => undefined)
+    if (own === undefined || equalBytes(own, head.treeHash)) return
+    const name = this.#parts.authority.nameOf(head.member)
+    const warning = `${name} holds other journal blocks than this node under the same numbers: the primary has signed twice (a home brought back from an older copy?); both are kept`
+    if (running.warnings.includes(warning)) return
+    running.warnings.push(warning)
+    this.#parts.log.error({ volume: running.volume.name, member: name, length: head.length }, warning)
+  }
+
   #captureFailed(running: Running, error: unknown): void {
     const message = error instanceof Error ? error.message : String(error)
     running.warnings.push(`capture does not run: ${message}`)
@@ -273,13 +290,22 @@ export class VolumeManager {
     const others = volume.members.filter(({ node }) => !equalBytes(node, self))
     if (others.length === 0) return
     const heads = () => replication.heads(volume.id).filter((head) => equalBytes(head.coreKey, volume.coreKey))
+    const heardFrom = ({ node }: { node: NodeId }): boolean => heads().some((head) => equalBytes(head.member, node))
+    const heardFromAll = (): boolean => others.every(heardFrom)
     const heardAll = (): boolean =>
       others.every(
-        ({ node }) =>
-          heads().some((head) => equalBytes(head.member, node)) ||
-          replication.peers().some((peer) => equalBytes(peer.peer, node) && peer.failures > 0),
+        (member) =>
+          heardFrom(member) ||
+          replication.peers().some((peer) => equalBytes(peer.peer, member.node) && peer.failures > 0),
       )
-    await this.#until(heardAll, MEMBERS_WAIT_MS)
+    const doubtful = this.#doubtful.has(hexOf(volume.id))
+    if (doubtful)
+      warnings.push('the drive has lost journal frames; capture waits until every member has said what it holds')
+    const heard = await this.#until(
+      doubtful ? heardFromAll : heardAll,
+      doubtful ? Number.POSITIVE_INFINITY : MEMBERS_WAIT_MS,
+    )
+    if (doubtful && !heard) return
     const longest = Math.max(0, ...heads().map((head) => head.length))
     if (volume.log.head().length >= longest) return
     this.#parts.log.warn(
