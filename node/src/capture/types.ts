@@ -1,6 +1,6 @@
 import type { StatKey } from '@holdfast/capture'
 import type { ChunkId, Clock, VolumeId } from '@holdfast/ports'
-import type { Draft, IngestPool, SealedGroup } from './ingest-face.ts'
+import type { Draft, IngestPool, SealedGroup } from '../ingest/types.ts'
 
 /** What one commit must make durable and record. */
 export interface CaptureBatch {
@@ -61,13 +61,15 @@ export interface StatRow {
 
 /** Path → what was captured, on this node, of one volume. An index: rebuilt from the catalog when it is not at its seq. */
 export interface StatStore {
-  /** The seq of the catalog that the rows describe; undefined if there are none. */
-  readonly seq: number | undefined
+  /** The seq of the catalog that the rows describe; undefined if that is not known. */
+  seq(): Promise<number | undefined>
   /** Rows in groups, parents before children. */
   load(): AsyncIterable<readonly StatRow[]>
-  digests(paths: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]>
-  /** One batch. */
-  apply(puts: readonly StatRow[], deletes: readonly Uint8Array[], seq: number): Promise<void>
+  rows(paths: readonly Uint8Array[]): Promise<(StatRow | undefined)[]>
+  /** One batch; all or nothing. `seq` undefined leaves it as it is. */
+  apply(puts: readonly StatRow[], deletes: readonly Uint8Array[], seq?: number): Promise<void>
+  /** Puts other rows in the place of all. A crash in between leaves the old ones. */
+  replace(rows: AsyncIterable<readonly StatRow[]>, seq: number): Promise<void>
   clear(): Promise<void>
 }
 

@@ -1,0 +1,165 @@
+import { decodeStat, encodeStat, STAT_BYTES, STAT_WORDS } from '@holdfast/capture'
+import { DIGEST_BYTES } from './digest.ts'
+import { STAT_ROWS_MAX } from './limits.ts'
+import type { StatRow, StatStore } from './types.ts'
+
+/** What the stat store needs of a level or sublevel with `view` encodings. */
+export interface StatLevel {
+  get(key: Uint8Array): Promise<Uint8Array | undefined>
+  getMany(keys: Uint8Array[]): Promise<(Uint8Array | undefined)[]>
+  batch(operations: StatOperation[]): Promise<void>
+  iterator(range: { readonly gte: Uint8Array; readonly lt: Uint8Array }): {
+    nextv(count: number): Promise<[Uint8Array, Uint8Array][]>
+    close(): Promise<void>
+  }
+  clear(range?: { readonly gte: Uint8Array; readonly lt: Uint8Array }): Promise<void>
+}
+
+export type StatOperation =
+  | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
+  | { readonly type: 'del'; readonly key: Uint8Array }
+
+/** Keys: `s` is the seq and which half is in use; the number of the half (0 or 1) and a path, a row. Values begin with their version. */
+const VERSION = 1
+const HEAD_KEY = Uint8Array.of(0x73)
+const HEAD_BYTES = 10
+const FLAG_RACY = 1
+const FLAG_KEYED = 2
+const HEADER_BYTES = 4
+const ROW_BYTES = HEADER_BYTES + DIGEST_BYTES + STAT_BYTES
+
+interface Head {
+  readonly seq: number
+  readonly half: number
+}
+
+/** The stat store in level. Unsynced: after a power loss it may be behind the catalog, which its seq tells. */
+export function createStatStore(level: StatLevel): StatStore {
+  return new LevelStatStore(level)
+}
+
+class LevelStatStore implements StatStore {
+  readonly #level: StatLevel
+  #head: Promise<Head | undefined> | undefined
+
+  constructor(level: StatLevel) {
+    this.#level = level
+  }
+
+  async seq(): Promise<number | undefined> {
+    return (await this.#readHead())?.seq
+  }
+
+  async *load(): AsyncGenerator<readonly StatRow[]> {
+    const half = await this.#half()
+    const iterator = this.#level.iterator(rangeOf(half))
+    try {
+      for (;;) {
+        const entries = await iterator.nextv(STAT_ROWS_MAX)
+        if (entries.length === 0) return
+        yield entries.flatMap(([key, value]) => decodeRow(key.slice(1), value) ?? [])
+      }
+    } finally {
+      await iterator.close()
+    }
+  }
+
+  async rows(paths: readonly Uint8Array[]): Promise<(StatRow | undefined)[]> {
+    const half = await this.#half()
+    const values = await this.#level.getMany(paths.map((path) => rowKey(half, path)))
+    return values.map((value, index) => value && decodeRow(paths[index] ?? EMPTY, value))
+  }
+
+  async apply(puts: readonly StatRow[], deletes: readonly Uint8Array[], seq?: number): Promise<void> {
+    const half = await this.#half()
+    const operations = puts.map((row): StatOperation => putOf(half, row))
+    for (const path of deletes) operations.push({ type: 'del', key: rowKey(half, path) })
+    if (seq !== undefined) operations.push(headOf({ seq, half }))
+    await this.#level.batch(operations)
+    if (seq !== undefined) this.#head = Promise.resolve({ seq, half })
+  }
+
+  async replace(rows: AsyncIterable<readonly StatRow[]>, seq: number): Promise<void> {
+    const before = await this.#half()
+    const half = 1 - before
+    await this.#level.clear(rangeOf(half))
+    for await (const group of rows) await this.#level.batch(group.map((row) => putOf(half, row)))
+    await this.#level.batch([headOf({ seq, half })])
+    this.#head = Promise.resolve({ seq, half })
+    await this.#level.clear(rangeOf(before))
+  }
+
+  async clear(): Promise<void> {
+    this.#head = undefined
+    await this.#level.clear()
+  }
+
+  async #half(): Promise<number> {
+    return (await this.#readHead())?.half ?? 0
+  }
+
+  #readHead(): Promise<Head | undefined> {
+    this.#head ??= this.#level.get(HEAD_KEY).then((value) => value && decodeHead(value))
+    return this.#head
+  }
+}
+
+const EMPTY = new Uint8Array(0)
+
+function rowKey(half: number, path: Uint8Array): Uint8Array {
+  const key = new Uint8Array(path.byteLength + 1)
+  key[0] = half
+  key.set(path, 1)
+  return key
+}
+
+const rangeOf = (half: number) => ({ gte: Uint8Array.of(half), lt: Uint8Array.of(half + 1) })
+
+const putOf = (half: number, row: StatRow): StatOperation => ({
+  type: 'put',
+  key: rowKey(half, row.path),
+  value: encodeRow(row),
+})
+
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+function headOf(head: Head): StatOperation {
+  const value = new Uint8Array(HEAD_BYTES)
+  value[0] = VERSION
+  value[1] = head.half
+  viewOf(value).setBigUint64(2, BigInt(head.seq), true)
+  return { type: 'put', key: HEAD_KEY, value }
+}
+
+function decodeHead(value: Uint8Array): Head | undefined {
+  if (value.byteLength !== HEAD_BYTES || value[0] !== VERSION) return undefined
+  return { half: value[1] === 1 ? 1 : 0, seq: Number(viewOf(value).getBigUint64(2, true)) }
+}
+
+/** Version, flags, two bytes of zero, digest, and the words of the status, little-endian. */
+function encodeRow(row: StatRow): Uint8Array {
+  const value = new Uint8Array(ROW_BYTES)
+  value[0] = VERSION
+  value[1] = (row.racy ? FLAG_RACY : 0) | (row.key === undefined ? 0 : FLAG_KEYED)
+  value.set(row.digest, HEADER_BYTES)
+  if (row.key === undefined) return value
+  const words = new Uint32Array(STAT_WORDS)
+  encodeStat(row.key, words)
+  const view = viewOf(value)
+  for (let word = 0; word < STAT_WORDS; word++)
+    view.setUint32(HEADER_BYTES + DIGEST_BYTES + word * 4, words[word] ?? 0, true)
+  return value
+}
+
+/** Undefined for a row of another version: the path is looked at anew. */
+function decodeRow(path: Uint8Array, value: Uint8Array): StatRow | undefined {
+  if (value.byteLength !== ROW_BYTES || value[0] !== VERSION) return undefined
+  const flags = value[1] ?? 0
+  const digest = value.slice(HEADER_BYTES, HEADER_BYTES + DIGEST_BYTES)
+  if ((flags & FLAG_KEYED) === 0) return { path, key: undefined, racy: false, digest }
+  const view = viewOf(value)
+  const words = new Uint32Array(STAT_WORDS)
+  for (let word = 0; word < STAT_WORDS; word++)
+    words[word] = view.getUint32(HEADER_BYTES + DIGEST_BYTES + word * 4, true)
+  return { path, key: decodeStat(words), racy: (flags & FLAG_RACY) !== 0, digest }
+}

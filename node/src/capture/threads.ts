@@ -1,0 +1,74 @@
+import { Worker } from 'node:worker_threads'
+import { HoldfastError } from '@holdfast/ports'
+import type { FromWalker, FromWatcher, ToWalker, ToWatcher } from './messages.ts'
+
+/** What one volume hears from the threads. */
+export interface ThreadListener {
+  onWalker(message: FromWalker): void
+  onWatcher(message: FromWatcher): void
+  /** A thread has died; nothing comes any more. */
+  onDeath(error: HoldfastError): void
+}
+
+/** The two threads of capture, shared by all volumes of the node. */
+export class CaptureThreads {
+  readonly #listeners = new Map<number, ThreadListener>()
+  #walker: Worker | undefined
+  #watcher: Worker | undefined
+  #volumes = 0
+  #death: HoldfastError | undefined
+
+  start(): void {
+    if (this.#walker !== undefined) return
+    this.#walker = this.#thread('walk-worker.js', (listener, message: FromWalker) => listener.onWalker(message))
+    this.#watcher = this.#thread('watch-worker.js', (listener, message: FromWatcher) => listener.onWatcher(message))
+  }
+
+  async stop(): Promise<void> {
+    this.#death ??= new HoldfastError('HF_CLOSED', 'capture is stopped')
+    this.#listeners.clear()
+    await Promise.all([this.#walker?.terminate(), this.#watcher?.terminate()])
+  }
+
+  /** A number for the volume, under which its messages come. @throws what ended the threads */
+  add(listener: ThreadListener): number {
+    if (this.#death !== undefined) throw this.#death
+    const volume = this.#volumes++
+    this.#listeners.set(volume, listener)
+    return volume
+  }
+
+  remove(volume: number): void {
+    this.#listeners.delete(volume)
+    this.toWalker({ type: 'close', volume })
+    this.toWatcher({ type: 'close', volume })
+  }
+
+  toWalker(message: ToWalker, transfer: readonly ArrayBuffer[] = []): void {
+    this.#walker?.postMessage(message, transfer)
+  }
+
+  toWatcher(message: ToWatcher): void {
+    this.#watcher?.postMessage(message)
+  }
+
+  #thread<M extends { readonly volume: number }>(
+    file: string,
+    hear: (listener: ThreadListener, message: M) => void,
+  ): Worker {
+    const name = file.replace('-worker.js', '')
+    const thread = new Worker(new URL(`./${file}`, import.meta.url), { name })
+    let cause: unknown
+    thread.on('message', (message: M) => {
+      const listener = this.#listeners.get(message.volume)
+      if (listener !== undefined) hear(listener, message)
+    })
+    thread.on('error', (error) => (cause = error))
+    thread.on('exit', (code) => {
+      const message = `the ${name} thread of capture died (exit code ${code})`
+      this.#death ??= new HoldfastError('HF_INTERNAL', message, { cause, next: 'restart the node' })
+      for (const listener of [...this.#listeners.values()]) listener.onDeath(this.#death)
+    })
+    return thread
+  }
+}

@@ -1,0 +1,168 @@
+import { bytesOfKey, keyOf } from '@holdfast/capture'
+import type { WalkEnd } from '@holdfast/capture'
+import type { Clock } from '@holdfast/ports'
+import type { Generations } from './generations.ts'
+import { RETRY_MS, SECOND_WALK_MS, TREES_MAX, WALK_INTERVAL_MS_MIN, WALK_INTERVAL_RATIO } from './limits.ts'
+import type { VolumeLink } from './volume-link.ts'
+
+/** Someone who waits until everything that a walk saw is captured. */
+export interface Waiter {
+  resolve(coverageMs: number): void
+  reject(error: unknown): void
+}
+
+interface Under {
+  readonly id: number
+  /** Of the whole tree. */
+  readonly whole: boolean
+  /** Wall clock when it began. */
+  readonly beganMs: number
+  readonly waiters: readonly Waiter[]
+}
+
+/** A walk that is done, while what it found is not. */
+interface Open {
+  readonly generation: number
+  readonly beganMs: number
+  readonly waiters: readonly Waiter[]
+}
+
+export interface WalksParts {
+  readonly clock: Clock
+  readonly link: VolumeLink
+  readonly generations: Generations
+  readonly onEnd: (end: WalkEnd, whole: boolean) => void
+  /** Coverage has advanced. */
+  readonly onCovered: () => void
+}
+
+/** When one volume is walked, one walk at a time; and up to when it is known to be captured: that only a walk of the whole tree can tell. */
+export class Walks {
+  readonly #parts: WalksParts
+  #under: Under | undefined
+  #waiters: Waiter[] = []
+  readonly #trees = new Set<string>()
+  readonly #open: Open[] = []
+  /** Monotonic. */
+  #nextMs = 0
+  #closed = false
+  /** Walks of the whole tree that began. */
+  count = 0
+  coverageMs: number | undefined
+  lastMs: number | undefined
+
+  constructor(parts: WalksParts) {
+    this.#parts = parts
+  }
+
+  get walking(): boolean {
+    return this.#under !== undefined
+  }
+
+  isWhole(id: number): boolean {
+    return this.#under?.id === id && this.#under.whole
+  }
+
+  /** Monotonic time of the next walk; undefined while one is under way. */
+  nextMs(): number | undefined {
+    return this.#under === undefined ? this.#nextMs : undefined
+  }
+
+  /** Walk the whole tree within this time. */
+  within(delayMs: number): void {
+    this.#nextMs = Math.min(this.#nextMs, this.#parts.clock.monotonicMs() + delayMs)
+  }
+
+  /** Resolves when what a walk saw that is yet to begin is captured. */
+  wait(waiter: Waiter): void {
+    this.#waiters.push(waiter)
+    this.within(0)
+  }
+
+  /** The waiter is not interested any more. */
+  leave(waiter: Waiter): void {
+    this.#waiters = this.#waiters.filter((other) => other !== waiter)
+  }
+
+  /** This directory must be walked. */
+  addTree(path: Uint8Array): void {
+    if (path.byteLength === 0) this.within(0)
+    else this.#trees.add(keyOf(path))
+    if (this.#trees.size <= TREES_MAX) return
+    this.#trees.clear()
+    this.within(0)
+  }
+
+  /** Nothing can be concluded from what was seen so far; tries again later. */
+  fail(error: unknown): void {
+    for (const waiter of [
+      ...this.#waiters,
+      ...this.#open.flatMap(({ waiters }) => waiters),
+      ...(this.#under?.waiters ?? []),
+    ])
+      waiter.reject(error)
+    this.#waiters = []
+    this.#open.length = 0
+    if (this.#under !== undefined) this.#under = { ...this.#under, whole: false, waiters: [] }
+    this.#trees.clear()
+    this.#nextMs = this.#parts.clock.monotonicMs() + RETRY_MS
+  }
+
+  close(error: unknown): void {
+    this.#closed = true
+    this.fail(error)
+  }
+
+  /** Begins what is due; true if that is a walk of the whole tree. */
+  pump(): boolean {
+    if (this.#under !== undefined || this.#closed) return false
+    const { clock, link } = this.#parts
+    if (this.#nextMs <= clock.monotonicMs()) {
+      // What a tree's walk would find, this one finds.
+      this.#trees.clear()
+      this.count++
+      const waiters = this.#waiters
+      this.#waiters = []
+      this.#begin(link.walk(new Uint8Array(0)), { whole: true, beganMs: clock.nowMs(), waiters })
+      return true
+    }
+    for (const key of this.#trees) {
+      this.#trees.delete(key)
+      this.#begin(link.walk(bytesOfKey(key)), { whole: false, beganMs: clock.nowMs(), waiters: [] })
+      break
+    }
+    return false
+  }
+
+  /** Tells of the walks whose findings are all captured by now. */
+  settle(): void {
+    for (let first = this.#open[0]; first !== undefined; first = this.#open[0]) {
+      if (!this.#parts.generations.isDone(first.generation)) return
+      this.#open.shift()
+      this.coverageMs = Math.max(this.coverageMs ?? first.beganMs, first.beganMs)
+      this.#parts.onCovered()
+      for (const waiter of first.waiters) waiter.resolve(first.beganMs)
+    }
+  }
+
+  #begin({ id, ended }: ReturnType<VolumeLink['walk']>, under: Omit<Under, 'id'>): void {
+    this.#under = { ...under, id }
+    void ended.then(({ end, durationMs }) => {
+      // What is known now, not then: it may have been given up meanwhile.
+      const { whole, beganMs, waiters } = this.#under ?? under
+      this.#under = undefined
+      if (whole && end.type === 'done') this.#wholeDone(beganMs, waiters, durationMs)
+      else this.#waiters.push(...waiters)
+      this.#parts.onEnd(end, whole)
+    })
+  }
+
+  #wholeDone(beganMs: number, waiters: readonly Waiter[], durationMs: number): void {
+    this.lastMs = durationMs
+    const isFirst = this.coverageMs === undefined && this.#open.length === 0
+    const pauseMs = Math.max(WALK_INTERVAL_MS_MIN, WALK_INTERVAL_RATIO * durationMs)
+    if (this.#waiters.length === 0)
+      this.#nextMs = this.#parts.clock.monotonicMs() + (isFirst ? SECOND_WALK_MS : pauseMs)
+    this.#open.push({ generation: this.#parts.generations.advance(), beganMs, waiters })
+  }
+}
