@@ -161,9 +161,14 @@ function unlockWith(
   })
 }
 
-/** @throws HF_HOME_MISSING, HF_DECODE, HF_HOME_NEWER */
+/** @throws HF_HOME_MISSING, HF_DECODE, HF_HOME_NEWER, HF_HOME_READ_ONLY if it may not be read, HF_BAD_INPUT if it is no directory */
 export function readIdentity(directory: string): Identity {
-  const bytes = readIfPresent(path.join(directory, IDENTITY_FILE))
+  let bytes: Uint8Array | undefined
+  try {
+    bytes = readIfPresent(path.join(directory, IDENTITY_FILE))
+  } catch (cause) {
+    throw homeError(directory, cause)
+  }
   if (bytes === undefined) {
     throw new HoldfastError('HF_HOME_MISSING', `there is no node in ${directory}`, {
       next: `holdfast init --home ${directory} makes one, holdfast join TOKEN makes one in a mesh that exists`,
@@ -193,8 +198,17 @@ function checkFormat(directory: string): void {
 }
 
 const placeOf = (directory: string): string => {
-  const { dev, ino } = fs.statSync(directory, { bigint: true })
-  return `${dev} ${ino}\n`
+  const { dev, ino, birthtimeNs } = fs.statSync(directory, { bigint: true })
+  return `${dev} ${ino} ${birthtimeNs}\n`
+}
+
+/** Whether two places are one. A copy is born later than its original and mostly has another inode. Device numbers count only
+ *  where a file system tells no birth times (0): a reboot may number devices anew. */
+function isSamePlace(recorded: string, now: string): boolean {
+  const [device, inode, birth] = recorded.trim().split(' ')
+  const [deviceNow, inodeNow, birthNow] = now.trim().split(' ')
+  if (inode !== inodeNow || birth !== birthNow) return false
+  return birth === '0' ? device === deviceNow : true
 }
 
 /** Two nodes with one identity would sign against each other: a home that lies elsewhere than where it was made is not opened.
@@ -203,8 +217,8 @@ function checkPlace(directory: string): void {
   const file = path.join(directory, PLACE_FILE)
   const recorded = readIfPresent(file)?.toString('utf8')
   const place = placeOf(directory)
-  if (recorded === place) return
   if (recorded === undefined) return writeDurably(file, place)
+  if (isSamePlace(recorded, place)) return
   throw new HoldfastError(
     'HF_HOME_COPIED',
     `${directory} was copied or moved here from another place; it is not opened, since two nodes of one identity would damage each other`,
