@@ -184,8 +184,8 @@ export class IndexTable {
     if (sync) await this.#batch([], true)
   }
 
-  /** Says in one batch that the pack is complete and where its frames are; they have been added. */
-  async completePack(pack: number, row: PackRow, entries: readonly FrameEntry[]): Promise<void> {
+  /** Says in one batch that the pack is complete and where its frames are; they have been added. Durable if `sync`. */
+  async completePack(pack: number, row: PackRow, entries: readonly FrameEntry[], sync: boolean): Promise<void> {
     const operations: IndexOperation[] = []
     const cores = new Map<string, FrameEntry>()
     for (const entry of entries) {
@@ -204,7 +204,7 @@ export class IndexTable {
     this.#overlay.delete(latin1(keys.packKey(this.generation, pack)))
     const value = keys.encodePackRow(row)
     operations.push({ type: 'put', key: keys.packKey(this.generation, pack), value })
-    await this.#batch(operations, false)
+    await this.#batch(operations, sync)
   }
 
   #putRun(volume: VolumeId, coreKey: Uint8Array, length: number): void {

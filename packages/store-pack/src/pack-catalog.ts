@@ -146,7 +146,7 @@ export class PackCatalog {
       const scan = await scanFooter(file, pack)
       if (scan === undefined) continue
       this.adopt(scan.entries)
-      await complete(table, pack, file.size(), scan)
+      await complete(table, pack, file.size(), scan, true)
     }
     await table.flush(true)
   }
@@ -229,7 +229,7 @@ export class PackCatalog {
       if (previous !== undefined && wasBad(previous, entry)) table.set(entry, true)
     }
     await table.settled()
-    if (isOld || scan.sealed) await complete(table, pack, this.files.file(pack).size(), scan)
+    if (isOld || scan.sealed) await complete(table, pack, this.files.file(pack).size(), scan, false)
     else table.setPack(pack, { complete: false, durableBytes: scan.framesEnd, fileBytes: scan.framesEnd })
     return scan
   }
@@ -287,6 +287,12 @@ function newTable(index: IndexDatabase, generation: number, onProblem: (problem:
   return new IndexTable(index, generation, (cause) => onProblem({ type: 'index-write-failed', cause }))
 }
 
-async function complete(table: IndexTable, pack: number, fileBytes: number, scan: PackScan): Promise<void> {
-  await table.completePack(pack, { complete: true, durableBytes: scan.framesEnd, fileBytes }, scan.entries)
+async function complete(
+  table: IndexTable,
+  pack: number,
+  fileBytes: number,
+  scan: PackScan,
+  sync: boolean,
+): Promise<void> {
+  await table.completePack(pack, { complete: true, durableBytes: scan.framesEnd, fileBytes }, scan.entries, sync)
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { asChunkId, asCoreKey, asVolumeId, hasCode, hexOf } from '@holdfast/ports'
 import type { JournalFrame } from '@holdfast/ports'
 import { encodeChunkFrameHeader, encodeJournalFrame, FRAME_HEADER_BYTES } from '../src/index.ts'

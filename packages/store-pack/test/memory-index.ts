@@ -12,6 +12,8 @@ export class MemoryIndex implements IndexDatabase {
   readonly #batches: Batch[] = []
   /** Batches to come that are refused. */
   refusals = 0
+  /** Look-ups to come that fail. */
+  unreadable = 0
 
   constructor(durable: readonly Batch[] = []) {
     this.#durable = durable
@@ -21,6 +23,7 @@ export class MemoryIndex implements IndexDatabase {
   async open(): Promise<void> {}
 
   getSync(key: Uint8Array): Uint8Array | undefined {
+    if (this.unreadable-- > 0) throw new Error('Corruption: block checksum mismatch')
     return this.#rows.get(text(key))?.[1]
   }
 

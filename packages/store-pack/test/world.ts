@@ -14,6 +14,7 @@ import {
 import type { PackStore, PackWriter, StoreProblem } from '../src/index.ts'
 import { chunkOf, CORE, frameOf, framesOf, listOf, VOLUME } from './fixture.ts'
 import { MemoryIndex } from './memory-index.ts'
+import { packPath } from '../src/pack-file.ts'
 
 export const CORE_OF_WORKER = asCoreKey(new Uint8Array(32).fill(8))
 /** Small, so that a few commits fill several packs. */
@@ -78,6 +79,20 @@ export async function openWorld(
   const store = await openPackStore({ drive, index, packBytesMax: PACK_BYTES_MAX, onProblem })
   model.resume(store)
   return { drive, index, store, model, problems }
+}
+
+/** Changes bytes of a chunk of the default size behind the store's back. */
+export function rot(world: World, seed: number): void {
+  const { pack, offset } = world.store.locate(VOLUME, chunkOf(seed).id) ?? assert.fail()
+  world.drive.corrupt(packPath(pack), offset + FRAME_HEADER_BYTES + 8, ROTTEN)
+}
+
+export const ROTTEN = Uint8Array.of(0xba, 0xad, 0xf0, 0x0d)
+
+/** A new start on the same drive, which lost what was not synced, with another index or that one. */
+export function restart(world: World, index: MemoryIndex = world.index): Promise<World> {
+  const drive = world.drive.crash(() => 'lost')
+  return openWorld(drive, index, world.model)
 }
 
 export async function commit(world: World, chunkBytes: readonly number[], blocks = 1): Promise<void> {
