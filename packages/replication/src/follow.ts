@@ -39,6 +39,8 @@ export type FollowEvent =
   | { readonly type: 'violation'; readonly subscription: number; readonly reason: string }
   /** The time that `retry-later` asked for is over. */
   | { readonly type: 'retry' }
+  /** The volume is closed: the last event. */
+  | { readonly type: 'stop' }
 
 /** To be performed in order. */
 export type FollowEffect =
@@ -85,6 +87,9 @@ export class Follow {
       case 'retry':
         this.#waiting = false
         return this.#choose(nowMs)
+      case 'stop':
+        this.#waiting = true
+        return [...this.#leave(), this.#dropQueue()]
       case 'frame':
         return this.#isPresent(event) ? this.#onFrame(event.start, event.blockCount, nowMs) : []
       case 'not-accepted':

@@ -1,0 +1,189 @@
+/** Serves the journals of this node to members that follow them: from memory at the tail, from the packs before. */
+import { HoldfastError, equalBytes, hexOf } from '@holdfast/ports'
+import type { Chunk, JournalFrame, MessageStream } from '@holdfast/ports'
+import {
+  FRAME_MESSAGE_BYTES_MAX,
+  FRAME_PART_BYTES_MAX,
+  Feed,
+  decodeJournalRequest,
+  encodeFrameMessage,
+  encodeJournalAnswer,
+} from '@holdfast/replication'
+import type { JournalRequest, SubscribeRefusal } from '@holdfast/replication'
+import type { LiveRing } from './live-ring.ts'
+import type { PeerTable } from './peer-table.ts'
+import { Mutex, Tasks } from './tasks.ts'
+import type { JournalSource, ReplicatedVolume, ReplicationLog, VolumeRegistry } from './types.ts'
+
+export interface JournalServerOptions {
+  readonly volumes: VolumeRegistry
+  readonly source: JournalSource
+  readonly table: PeerTable
+  readonly log: ReplicationLog
+  readonly ringOf: (volume: ReplicatedVolume) => LiveRing | undefined
+}
+
+interface Subscription {
+  readonly number: number
+  readonly volume: ReplicatedVolume
+  readonly feed: Feed
+  readonly stream: MessageStream
+  readonly refuse: (reason: SubscribeRefusal) => void
+  /** Wakes the pump: there may be something to send. */
+  wake: () => void
+  ended: boolean
+}
+
+export class JournalServer {
+  readonly #options: JournalServerOptions
+  readonly #subscriptions = new Set<Subscription>()
+
+  constructor(options: JournalServerOptions) {
+    this.#options = options
+  }
+
+  /** The log of the volume has grown. */
+  grow(volume: ReplicatedVolume, length: number): void {
+    for (const subscription of this.#subscriptions) {
+      if (subscription.volume !== volume) continue
+      subscription.feed.grow(length)
+      subscription.wake()
+    }
+  }
+
+  /** Ends what is served of volumes that were closed or replaced. */
+  check(): void {
+    for (const s of this.#subscriptions) {
+      if (this.#options.volumes.get(s.volume.id) !== s.volume) s.refuse('unknown-core')
+      else if (!isMember(s.volume, s.stream)) s.refuse('unknown-volume')
+    }
+  }
+
+  async serve(stream: MessageStream, signal: AbortSignal): Promise<void> {
+    const present = new Map<string, Subscription>()
+    const mutex = new Mutex()
+    const pumps = new Tasks((error) => {
+      this.#options.log.warn({ err: error, peer: hexOf(stream.peer) }, 'serving a journal failed')
+      stream.abort()
+    })
+    try {
+      for (let m = await stream.receive({ signal }); m; m = await stream.receive({ signal })) {
+        this.#options.table.heard(stream.peer)
+        this.#onRequest(decodeJournalRequest(m), stream, present, pumps, mutex)
+      }
+    } finally {
+      for (const subscription of present.values()) this.#end(subscription)
+      // What the pumps wait for on the stream ends with it.
+      stream.abort()
+      await pumps.stop()
+    }
+  }
+
+  #onRequest(
+    request: JournalRequest,
+    stream: MessageStream,
+    present: Map<string, Subscription>,
+    pumps: Tasks,
+    mutex: Mutex,
+  ): void {
+    const key = hexOf(request.volume)
+    const before = present.get(key)
+    if (request.type !== 'subscribe') {
+      if (!before || before.number !== request.subscription) return
+      if (request.type === 'unsubscribe') {
+        this.#end(before)
+        present.delete(key)
+      } else if (before.feed.progress(request.length)) before.wake()
+      else throw new HoldfastError('HF_PEER_PROTOCOL', 'progress beyond what was sent')
+      return
+    }
+    if (before) this.#end(before)
+    present.delete(key)
+    const { subscription: number, coreKey, from } = request
+    const refuse = (reason: SubscribeRefusal): void => {
+      const answer = encodeJournalAnswer({ type: 'refused', volume: request.volume, subscription: number, reason })
+      const served = present.get(key)
+      if (served?.number === number) {
+        this.#end(served)
+        present.delete(key)
+      }
+      pumps.run((signal) => mutex.run(() => stream.send(answer, { signal })))
+    }
+    const volume = this.#options.volumes.get(request.volume)
+    if (!volume || !isMember(volume, stream)) return refuse('unknown-volume')
+    if (!equalBytes(volume.coreKey, coreKey)) return refuse('unknown-core')
+    const { length } = volume.log.head()
+    if (from > length) return refuse('beyond-end')
+    const feed = new Feed({ from, length })
+    const subscription: Subscription = { number, volume, feed, stream, refuse, wake: () => {}, ended: false }
+    present.set(key, subscription)
+    this.#subscriptions.add(subscription)
+    pumps.run((signal) => this.#pump(subscription, mutex, signal))
+  }
+
+  #end(subscription: Subscription): void {
+    subscription.ended = true
+    subscription.wake()
+    this.#subscriptions.delete(subscription)
+  }
+
+  async #pump(s: Subscription, mutex: Mutex, signal: AbortSignal): Promise<void> {
+    const onAbort = (): void => this.#end(s)
+    signal.addEventListener('abort', onAbort, { once: true })
+    while (!s.ended) {
+      const next = s.feed.next()
+      if (next === undefined) {
+        await new Promise<void>((resolve) => (s.wake = resolve))
+        continue
+      }
+      const live = this.#options.ringOf(s.volume)?.at(next)
+      if (live) await this.#send(s, live.frame, live.chunks, mutex, signal)
+      else if (!(await this.#sendStored(s, next, mutex, signal))) s.refuse('unavailable')
+    }
+  }
+
+  /** Sends stored frames until the window is full or the tail is in memory; whether there was any. */
+  async #sendStored(s: Subscription, from: number, mutex: Mutex, signal: AbortSignal): Promise<boolean> {
+    let next: number | undefined = from
+    for await (const frame of this.#options.source.journalFrames(s.volume.coreKey, from)) {
+      const end: number = frame.start + frame.blocks.length
+      if (s.ended || next === undefined || frame.start > next || end > s.volume.log.head().length) break
+      if (end <= next) continue
+      const rest: JournalFrame = { ...frame, start: next, blocks: frame.blocks.slice(next - frame.start) }
+      if (!(await this.#send(s, rest, [], mutex, signal))) break
+      next = s.feed.next()
+      if (next === undefined || this.#options.ringOf(s.volume)?.at(next)) return true
+    }
+    return s.ended || next !== from
+  }
+
+  /** Whether the frame could be sent. */
+  async #send(
+    s: Subscription,
+    frame: JournalFrame,
+    chunks: readonly Chunk[],
+    mutex: Mutex,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { table, log } = this.#options
+    const message = encodeFrameMessage({ volume: s.volume.id, subscription: s.number, frame, chunks })
+    if (message.byteLength > FRAME_MESSAGE_BYTES_MAX) {
+      log.warn({ volume: hexOf(s.volume.id), start: frame.start, bytes: message.byteLength }, 'a frame is too large')
+      return false
+    }
+    s.feed.sent(frame.start + frame.blocks.length, message.byteLength)
+    await mutex.run(async () => {
+      if (s.ended) return
+      for (let at = 0; at < message.byteLength; at += FRAME_PART_BYTES_MAX) {
+        const bytes = message.subarray(at, at + FRAME_PART_BYTES_MAX)
+        const last = at + bytes.byteLength === message.byteLength
+        await s.stream.send(encodeJournalAnswer({ type: 'frame-part', last, bytes }), { signal })
+      }
+      table.of(s.stream.peer).sentBytes += message.byteLength
+    })
+    return true
+  }
+}
+
+const isMember = (volume: ReplicatedVolume, { peer }: MessageStream): boolean =>
+  volume.members.some((m) => equalBytes(m.node, peer))
