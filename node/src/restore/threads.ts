@@ -52,7 +52,8 @@ export class RestoreThreads {
   }
 
   #start(data: RestoreThreadData): Thread {
-    const worker = new Worker(new URL('./restore-worker.js', import.meta.url), { workerData: data })
+    // Descriptors come from the C library and are closed by Node: it must not keep its own account of them.
+    const worker = new Worker(new URL('./restore-worker.js', import.meta.url), { workerData: data, trackUnmanagedFds: false })
     const thread: Thread = { worker, waiting: new Map(), dead: undefined }
     worker.on('message', (reply: RestoreReply) => {
       const waiting = thread.waiting.get(reply.id)
