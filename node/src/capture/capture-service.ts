@@ -3,7 +3,7 @@ import type { CaptureService, CaptureServiceOptions, VolumeCapture, VolumeCaptur
 import { VolumeCaptureDriver } from './volume-capture.ts'
 
 export function createCaptureService(options: CaptureServiceOptions): CaptureService {
-  const threads = new CaptureThreads()
+  const threads = new CaptureThreads(options.clock)
   const captures = new Set<VolumeCapture>()
   return {
     start() {

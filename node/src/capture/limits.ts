@@ -52,6 +52,8 @@ export const HOT_FILES_MAX = 1024
 /** A large one is looked at less often: reading it should take a twentieth of the time, at a gigabyte a second. */
 export const HOT_BYTES_PER_MS = 50 * KIB
 
+/** Time the threads get to close what they hold open; then they are ended. */
+export const STOP_MS = 5 * SECOND_MS
 /** Progress is told four times a second at most. */
 export const PROGRESS_MS = 250
 /** Rows of the stat store per batch and per message. */

@@ -26,6 +26,8 @@ export type ToWalker =
   | { readonly type: 'taken'; readonly volume: number }
   | { readonly type: 'accept-root'; readonly volume: number }
   | { readonly type: 'close'; readonly volume: number }
+  /** Close everything and end the thread. */
+  | { readonly type: 'stop' }
 
 export type FromWalker =
   | FoundMessage
@@ -70,6 +72,8 @@ export type ToWatcher =
   /** One message of paths has been dealt with; see `EVENTS_AHEAD_MAX`. */
   | { readonly type: 'taken'; readonly volume: number }
   | { readonly type: 'close'; readonly volume: number }
+  /** Close everything and end the thread. */
+  | { readonly type: 'stop' }
 
 export type FromWatcher =
   | { readonly type: 'opened'; readonly volume: number; readonly watches: number }

@@ -1,5 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { HoldfastError } from '@holdfast/ports'
+import type { Clock } from '@holdfast/ports'
+import { STOP_MS } from './limits.ts'
 import type { FromWalker, FromWatcher, ToWalker, ToWatcher } from './messages.ts'
 
 /** What one volume hears from the threads. */
@@ -15,8 +17,14 @@ export class CaptureThreads {
   readonly #listeners = new Map<number, ThreadListener>()
   #walker: Worker | undefined
   #watcher: Worker | undefined
+  readonly #ended: Promise<void>[] = []
+  readonly #clock: Clock
   #volumes = 0
   #death: HoldfastError | undefined
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
 
   start(): void {
     if (this.#walker !== undefined) return
@@ -27,7 +35,14 @@ export class CaptureThreads {
   async stop(): Promise<void> {
     this.#death ??= new HoldfastError('HF_CLOSED', 'capture is stopped')
     this.#listeners.clear()
-    await Promise.all([this.#walker?.terminate(), this.#watcher?.terminate()])
+    this.toWalker({ type: 'stop' })
+    this.toWatcher({ type: 'stop' })
+    const timer = this.#clock.setTimer(STOP_MS, () => {
+      void this.#walker?.terminate()
+      void this.#watcher?.terminate()
+    })
+    await Promise.all(this.#ended)
+    timer.cancel()
   }
 
   /** A number for the volume, under which its messages come. @throws what ended the threads */
@@ -59,6 +74,7 @@ export class CaptureThreads {
     const name = file.replace('-worker.js', '')
     const thread = new Worker(new URL(`./${file}`, import.meta.url), { name })
     let cause: unknown
+    this.#ended.push(new Promise((resolve) => thread.on('exit', () => resolve())))
     thread.on('message', (message: M) => {
       const listener = this.#listeners.get(message.volume)
       if (listener !== undefined) hear(listener, message)

@@ -92,11 +92,16 @@ port.on('message', (message: ToWalker) => {
     volumes.set(number, { number, walker, walk: undefined, waiting: [], ahead: 0 })
     return
   }
+  if (message.type === 'stop') {
+    for (const volume of volumes.values()) close(volume)
+    port.close()
+    return
+  }
   const volume = volumes.get(message.volume)
   if (volume !== undefined) take(volume, message)
 })
 
-function take(volume: Volume, message: Exclude<ToWalker, { type: 'open' }>): void {
+function take(volume: Volume, message: Exclude<ToWalker, { type: 'open' | 'stop' }>): void {
   switch (message.type) {
     case 'capture':
       capture(volume.walker, message)
@@ -122,9 +127,13 @@ function take(volume: Volume, message: Exclude<ToWalker, { type: 'open' }>): voi
       volume.walker.acceptRoot()
       return
     case 'close':
-      volumes.delete(volume.number)
-      volume.walk?.steps.return({ type: 'unavailable', message: 'closed' })
+      close(volume)
   }
+}
+
+function close(volume: Volume): void {
+  volumes.delete(volume.number)
+  volume.walk?.steps.return({ type: 'unavailable', message: 'closed' })
 }
 
 function capture(walker: TreeWalker, message: Extract<ToWalker, { type: 'capture' }>): void {

@@ -96,6 +96,11 @@ class Watched implements WatchEvents {
 }
 
 port.on('message', (message: ToWatcher) => {
+  if (message.type === 'stop') {
+    for (const opened of volumes.values()) void opened.close()
+    port.close()
+    return
+  }
   const watched = volumes.get(message.volume)
   switch (message.type) {
     case 'open': {

@@ -1,4 +1,4 @@
-import { constants, closeSync, lstatSync, readdirSync } from 'node:fs'
+import { constants, lstatSync, readdirSync } from 'node:fs'
 import {
   AT_FDCWD,
   AT_SYMLINK_NOFOLLOW,
@@ -99,7 +99,7 @@ export function createLibcReader(calls: Libc): DirectoryReader {
       }
       return MORE
     },
-    close: (directory) => closeSync(directory.fd),
+    close: (directory) => void calls.close(directory.fd),
   }
 }
 

@@ -1,4 +1,4 @@
-import { closeSync, readSync } from 'node:fs'
+import { readSync } from 'node:fs'
 import { HoldfastError } from '@holdfast/ports'
 import { joinPath, keyOf } from './paths.ts'
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, cString, errnoName, OPEN_DIRECTORY, STATX_BYTES, type Libc } from './libc.ts'
@@ -15,7 +15,12 @@ import type { Watcher, WatchEvents, WatchOptions } from './watcher.ts'
  */
 export async function openInotifyWatcher(calls: Libc, options: WatchOptions): Promise<Watcher> {
   const watcher = new InotifyWatcher(calls, options)
-  await watcher.open()
+  try {
+    await watcher.open()
+  } catch (error) {
+    await watcher.close()
+    throw error
+  }
   return watcher
 }
 
@@ -114,7 +119,7 @@ class InotifyWatcher implements Watcher {
   close(): Promise<void> {
     if (this.#fd >= 0) {
       this.#poll?.close()
-      closeSync(this.#fd)
+      this.#calls.close(this.#fd)
       this.#fd = -1
       this.#listings.length = 0
       this.#ready?.reject(new HoldfastError('HF_CLOSED', 'the watcher is closed'))
@@ -286,7 +291,7 @@ class InotifyWatcher implements Watcher {
         if (child !== undefined) listing.left.push({ parent: node, name: child })
       }
     }
-    closeSync(fd)
+    this.#calls.close(fd)
   }
 
   /** The name of a directory entry if it is a directory. */

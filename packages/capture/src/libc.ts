@@ -25,6 +25,8 @@ export interface Libc {
   /** Bytes of `struct linux_dirent64` written into `into`; 0 at the end. */
   getdents(fd: number, into: Uint8Array): number
   syncfs(fd: number): number
+  /** Descriptors of these calls are closed by it: on a worker thread Node warns of those that it did not open. */
+  close(fd: number): number
   inotifyInit(): number
   inotifyAddWatch(fd: number, path: Uint8Array, mask: number): number
   inotifyRemoveWatch(fd: number, watch: number): number
@@ -82,6 +84,7 @@ function load(): Libc | undefined {
       statx: (directory, name, flags, into) => statx(directory, name, flags, STATX_BASIC, into),
       getdents: withLength(bind('long getdents64(int, void*, size_t)')),
       syncfs: bind('int syncfs(int)'),
+      close: bind('int close(int)'),
       inotifyInit: () => inotifyInit(INOTIFY_FLAGS),
       inotifyAddWatch: bind('int inotify_add_watch(int, const void*, unsigned int)'),
       inotifyRemoveWatch: bind('int inotify_rm_watch(int, int)'),
