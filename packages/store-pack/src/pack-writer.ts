@@ -212,7 +212,6 @@ class Writer implements PackWriter {
     } catch (error) {
       this.#fail(error)
     }
-    pack.dirty = true
     throw cause
   }
 

@@ -11,7 +11,7 @@ import { MemoryIndex } from './memory-index.ts'
 import { check, commit, commitByWorker, heldBy, Model, openWorld, workerOf } from './world.ts'
 import type { World } from './world.ts'
 
-const SEEDS = 150
+const SEEDS = 100
 const LIVES = 5
 const ACTS = 12
 

@@ -3,7 +3,7 @@ import { hasCode } from '@holdfast/ports'
 import type { ErrorCode } from '@holdfast/ports'
 import { chunkOf, listOf, VOLUME } from './fixture.ts'
 import { MemoryIndex } from './memory-index.ts'
-import { check, commit, commitByWorker, openWorld, restart, rot, workerOf } from './world.ts'
+import { check, commit, commitByWorker, encodeChunk, openWorld, restart, rot, workerOf } from './world.ts'
 import type { World } from './world.ts'
 
 const code = (expected: ErrorCode) => (error: unknown) => hasCode(error, expected)
@@ -94,6 +94,17 @@ describe('PackStore: the index is a cache', () => {
     await check(world)
     assert.equal(world.store.stats().chunks, (await listOf(world.store, VOLUME)).length)
     await check(await restart(world))
+  })
+
+  it('a rebuild has what is handed over when its pack was read already', async () => {
+    const world = await busyWorld()
+    const worker = workerOf(world)
+    const entries = worker.write(encodeChunk(chunkOf(99)))
+    await worker.sync()
+    await world.store.rebuildIndex(({ doneBytes, totalBytes }) => {
+      if (doneBytes === totalBytes) world.store.adopt(entries)
+    })
+    assert.deepEqual(await world.store.get(VOLUME, chunkOf(99).id), chunkOf(99).bytes)
   })
 
   it('a rebuild keeps to the good copy of a chunk, and knows bad ones still', async () => {

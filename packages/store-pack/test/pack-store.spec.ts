@@ -141,6 +141,15 @@ describe('PackStore: writers beside it', () => {
     assert.equal((await restart(next)).store.has(VOLUME, chunkOf(1).id), true)
   })
 
+  it('that holds when the drive has no room to seal its pack', async () => {
+    const world = await openWorld()
+    workerOf(world).write(encodeChunk(chunkOf(1)))
+    world.drive.setFault((operation) => (operation.type === 'write' ? 'full' : undefined))
+    const next = await openWorld(world.drive, world.index, world.model)
+    assert.equal(next.store.has(VOLUME, chunkOf(1).id), true)
+    assert.equal((await restart(next)).store.has(VOLUME, chunkOf(1).id), true)
+  })
+
   it('does not take in what they have not handed over, not even in a rebuild or a scrub', async () => {
     const world = await openWorld()
     const worker = workerOf(world)

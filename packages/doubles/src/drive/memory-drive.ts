@@ -19,6 +19,10 @@ export function createMemoryDrive(options: MemoryDriveOptions = {}): MemoryDrive
   return new DriveInMemory(options, new MemoryNames())
 }
 
+/** Turns of the event loop's microtasks that a sync and a read take: the answer comes later, as from a drive, and other work gets between. */
+const SYNC_TURNS = 16
+const READ_TURNS = 4
+
 type Change = { readonly described: UnsyncedChange; readonly order: number } & (
   { readonly name: NameChange } | { readonly file: MemoryFile; readonly change: FileChange }
 )
@@ -143,7 +147,7 @@ class DriveInMemory implements MemoryDrive {
       read: async (offset, length) => {
         refuseIfClosed()
         const fault = this.#begin('read', at, length)
-        await Promise.resolve()
+        await turns(READ_TURNS)
         this.#refuseIf('off')
         if (fault !== undefined) this.#raise(fault === 'full' ? 'error' : fault, `read ${at}`)
         return file.read(offset, length)
@@ -187,8 +191,7 @@ class DriveInMemory implements MemoryDrive {
     const fault = this.#begin(type, at, 0)
     if (fault === 'error' || fault === 'full') this.#state = 'failed'
     if (fault === 'power-off') this.#state = 'off'
-    // The answer comes later, as from a drive: other writes get between.
-    await Promise.resolve()
+    await turns(SYNC_TURNS)
     this.#refuseIf('failed')
   }
 
@@ -209,6 +212,10 @@ class DriveInMemory implements MemoryDrive {
     if (this.#state === 'off') throw new HoldfastError('HF_DRIVE_FAILED', 'the power is off')
     if (state === 'failed' && this.#state === 'failed') throw new HoldfastError('HF_DRIVE_FAILED', 'the drive failed')
   }
+}
+
+async function turns(count: number): Promise<void> {
+  for (let left = count; left > 0; left--) await Promise.resolve()
 }
 
 function checkPath(at: string): string {
