@@ -137,8 +137,8 @@ describe('PackStore: writers beside it', () => {
     const worker = workerOf(world)
     worker.write(encodeChunk(chunkOf(1)))
     const next = await openWorld(world.drive, world.index, world.model)
-    assert.equal(next.store.has(VOLUME, chunkOf(1).id), true)
-    assert.equal((await restart(next)).store.has(VOLUME, chunkOf(1).id), true)
+    assert.deepEqual(await next.store.get(VOLUME, chunkOf(1).id), chunkOf(1).bytes)
+    assert.deepEqual(await (await restart(next)).store.get(VOLUME, chunkOf(1).id), chunkOf(1).bytes)
   })
 
   it('that holds when the drive has no room to seal its pack', async () => {
@@ -146,8 +146,8 @@ describe('PackStore: writers beside it', () => {
     workerOf(world).write(encodeChunk(chunkOf(1)))
     world.drive.setFault((operation) => (operation.type === 'write' ? 'full' : undefined))
     const next = await openWorld(world.drive, world.index, world.model)
-    assert.equal(next.store.has(VOLUME, chunkOf(1).id), true)
-    assert.equal((await restart(next)).store.has(VOLUME, chunkOf(1).id), true)
+    assert.deepEqual(await next.store.get(VOLUME, chunkOf(1).id), chunkOf(1).bytes)
+    assert.deepEqual(await (await restart(next)).store.get(VOLUME, chunkOf(1).id), chunkOf(1).bytes)
   })
 
   it('does not take in what they have not handed over, not even in a rebuild or a scrub', async () => {
