@@ -1,6 +1,6 @@
 /** One node of the demo: a process of its own, run by the same commands that a person would type. */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { findSocket, type NodeClient } from '@holdfast/node/api'
@@ -102,36 +102,35 @@ function lastLines(file: string): string {
 export const isMade = (place: DemoPlace): boolean => isHome(place.home)
 
 /** Makes the first node, and with it the mesh. Its recovery sheet is kept in the state directory: it is a demo. */
-export async function makeFirstNode(place: DemoPlace, stateDirectory: string): Promise<void> {
+export async function makeFirstNode(place: DemoPlace, stateDirectory: string, signal: AbortSignal): Promise<void> {
   const sheet = join(stateDirectory, 'recovery-sheet.txt')
-  await holdfast([
-    'init',
-    '--name',
-    place.name,
-    '--region',
-    place.region,
-    '--recovery-sheet',
-    sheet,
-    ...LOOPBACK,
-    '--home',
-    place.home,
-  ])
+  // Left by an init that was interrupted: there is no node that it belongs to.
+  rmSync(sheet, { force: true })
+  const { name, region, home } = place
+  await holdfast(
+    ['init', '--name', name, '--region', region, '--recovery-sheet', sheet, ...LOOPBACK, '--home', home],
+    signal,
+  )
 }
 
 /** Makes another node of the mesh, with a token as a person would carry it. */
-export async function joinNode(place: DemoPlace, token: string): Promise<void> {
-  await holdfast(['join', '-', '--name', place.name, ...LOOPBACK, '--home', place.home], token)
+export async function joinNode(place: DemoPlace, token: string, signal: AbortSignal): Promise<void> {
+  await holdfast(['join', '-', '--name', place.name, ...LOOPBACK, '--home', place.home], signal, token)
 }
 
 /** A free port, picked now and kept. */
 const LOOPBACK = ['--listen', '127.0.0.1:0']
 
-async function holdfast(args: readonly string[], input = ''): Promise<void> {
+async function holdfast(args: readonly string[], signal: AbortSignal, input = ''): Promise<void> {
   const child = spawn(process.execPath, [HOLDFAST_SCRIPT, ...args], { stdio: 'pipe' })
+  const stop = (): void => void child.kill('SIGTERM')
+  signal.addEventListener('abort', stop, { once: true })
   let said = ''
   child.stdout.resume()
   child.stderr.setEncoding('utf8').on('data', (part: string) => (said += part))
   child.stdin.end(input)
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
+  signal.removeEventListener('abort', stop)
+  if (signal.aborted) throw new HoldfastError('HF_ABORTED', 'interrupted')
   if (code !== 0) throw new HoldfastError('HF_NOT_RUNNING', `holdfast ${args[0]} failed:\n${said.trimEnd()}`)
 }

@@ -8,6 +8,7 @@ import { EXIT } from '../exit-codes.ts'
 import type { GlobalOptions, Io } from '../io.ts'
 import { followWork } from '../progress.ts'
 import { countText, sizeText } from '../text/sizes.ts'
+import { Crew } from './crew.ts'
 import { DemoNode, isMade, joinNode, makeFirstNode } from './demo-node.ts'
 import { showEdits } from './edits.ts'
 import { fileWithHistory } from './history.ts'
@@ -34,61 +35,63 @@ export async function runDemo(args: readonly string[], signal: AbortSignal, io: 
   const state = demoStateDirectory(io.environment)
   mkdirSync(state, { recursive: true, mode: 0o700 })
   const directory = demoDirectory(args[0], state, io.environment)
-  const say = (text: string): Promise<void> => io.stdout.write(`${text}\n`)
-  const nodes: DemoNode[] = []
+  const crew = new Crew()
+  const gaveUp = new AbortController()
+  const work = perform(crew, state, directory, AbortSignal.any([signal, gaveUp.signal]), io)
   try {
-    await say(`three nodes on this machine, kept in ${state}`)
-    await startNodes(state, nodes, signal, io)
-    for (const { place, address, pid } of nodes)
-      await say(`  ${place.name}  region ${place.region}  ${address}  process ${pid}`)
-    const [first] = nodes
-    if (first === undefined) throw new TypeError('the demo has nodes')
-    const volume = await protect(first, directory, nodes.length, signal, io)
-    await say(
-      `${directory} is volume ${volume.name}: ${countText(volume.files)} files, ${sizeText(volume.bytes)}, held by ${heldBy(volume)}`,
-    )
-    await sayCommands(nodes, volume, signal, say)
-    await Promise.race([showEdits(first.client, volume, signal, io), failure(nodes)])
+    await Promise.race([work, crew.lost])
   } catch (error) {
     if (!signal.aborted) throw error
   } finally {
-    await say(`${io.terminal.stdout ? '\r\u001b[K' : ''}stopping`)
-    await Promise.all(nodes.map((node) => node.stop()))
+    await io.stdout.write(`${io.terminal.stdout ? '\r\u001b[K' : ''}stopping\n`)
+    gaveUp.abort()
+    await Promise.allSettled([work])
+    await crew.stop()
   }
-  await say('stopped; the same command goes on where it was')
+  await io.stdout.write('stopped; the same command goes on where it was\n')
   return EXIT.done
 }
 
-/** Rejects when a node ends although nobody stopped it. */
-async function failure(nodes: readonly DemoNode[]): Promise<never> {
-  const node = await Promise.race(nodes.map((each) => each.ended.then(() => each)))
-  throw new HoldfastError('HF_NOT_RUNNING', `node ${node.place.name} ended by itself:\n${node.lastWords()}`)
+async function perform(crew: Crew, state: string, directory: string, signal: AbortSignal, io: Io): Promise<never> {
+  const say = (text: string): Promise<void> => io.stdout.write(`${text}\n`)
+  await say(`three nodes on this machine, kept in ${state}`)
+  const nodes = await startNodes(state, crew, signal, io)
+  for (const { place, address, pid } of nodes)
+    await say(`  ${place.name}  region ${place.region}  ${address}  process ${pid}`)
+  const [first] = nodes
+  const volume = await protect(first, directory, nodes.length, signal, io)
+  const size = `${countText(volume.files)} files, ${sizeText(volume.bytes)}`
+  await say(`${directory} is volume ${volume.name}: ${size}, held by ${heldBy(volume)}`)
+  await sayCommands(nodes, volume, signal, say)
+  return showEdits(first.client, volume, signal, io)
 }
 
 const heldBy = (volume: VolumeStatus): string => volume.members.map((member) => member.region).join(', ')
 
-/** Makes what is not made yet, one after the other as a person would; starts what is, at once. */
-async function startNodes(state: string, nodes: DemoNode[], signal: AbortSignal, io: Io): Promise<void> {
+/** Makes what is not made yet, one after the other as a person would; starts what is, at once. The first is the first. */
+async function startNodes(state: string, crew: Crew, signal: AbortSignal, io: Io): Promise<[DemoNode, ...DemoNode[]]> {
   const [first, ...others] = demoPlaces(state)
-  const start = async (place: DemoPlace): Promise<void> => {
+  const start = async (place: DemoPlace): Promise<DemoNode> => {
     const node = await DemoNode.start(place, io.clock, signal)
-    nodes.push(node)
+    crew.add(node)
+    return node
   }
-  if (!isMade(first)) await makeFirstNode(first, state)
-  const settled = await Promise.allSettled([first, ...others.filter(isMade)].map(start))
-  for (const each of settled) if (each.status === 'rejected') throw each.reason
+  if (!isMade(first)) await makeFirstNode(first, state, signal)
+  const [inviter] = await allOf([first, ...others.filter(isMade)].map(start))
+  if (inviter === undefined) throw new TypeError('the first node runs')
   for (const place of others.filter((each) => !isMade(each))) {
-    const inviter = nodes.find((node) => node.place === first)
-    if (inviter === undefined) throw new TypeError('the first node runs')
-    const { token } = await inviter.client.invite(
-      { region: place.region, ttlMs: TOKEN_TTL_MS, role: 'full' },
-      { signal },
-    )
-    await joinNode(place, token)
+    const request = { region: place.region, ttlMs: TOKEN_TTL_MS, role: 'full' } as const
+    const { token } = await inviter.client.invite(request, { signal })
+    await joinNode(place, token, signal)
     await start(place)
   }
-  const order = [first, ...others]
-  nodes.sort((a, b) => order.indexOf(a.place) - order.indexOf(b.place))
+  return [inviter, ...crew.in(others.map(({ name }) => name)).filter((node) => node !== inviter)]
+}
+
+/** Waits for all even when one fails, so that none is left behind unseen. */
+async function allOf<Value>(promises: readonly Promise<Value>[]): Promise<Value[]> {
+  await Promise.allSettled(promises)
+  return Promise.all(promises)
 }
 
 /** Protects the directory unless it is already, and waits until every node holds all of it. */
@@ -124,13 +127,12 @@ function freeName(name: string, taken: ReadonlySet<string>): string {
 
 /** Three commands to try, each on another node. */
 async function sayCommands(
-  nodes: readonly DemoNode[],
+  nodes: readonly [DemoNode, ...DemoNode[]],
   volume: VolumeStatus,
   signal: AbortSignal,
   say: (text: string) => Promise<void>,
 ): Promise<void> {
   const [first, second = first, third = first] = nodes
-  if (first === undefined || second === undefined || third === undefined) return
   const holdfast = holdfastCommand()
   const file = await fileWithHistory(first.client, volume.name, signal)
   const to = join(tmpdir(), `holdfast-demo-${new Date().toISOString().slice(0, 19).replaceAll(/\D/g, '')}`)
