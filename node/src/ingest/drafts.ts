@@ -1,5 +1,5 @@
 import type { ChunkId } from '@holdfast/ports'
-import { hexOf, HoldfastError } from '@holdfast/ports'
+import { equalBytes, hexOf, HoldfastError } from '@holdfast/ports'
 import type { ChunkName, Extent, StoredExtent } from '@holdfast/sealing'
 import { buildRecipe } from '@holdfast/sealing'
 import type { ChunkWriter } from './chunk-writer.ts'
@@ -29,16 +29,16 @@ export function completeDraft(found: Found, extents: ExtentList, chunks: ChunkWr
     const root = sealRecipe(extents, chunks, needs)
     return { ...found, recipe: { root: root.id }, refs: [{ ...root, kind: 'recipe' }], needs: needs.list }
   }
-  const refs = new Map<string, DraftRef>()
+  const refs: DraftRef[] = []
   const inline: Extent[] = []
   for (const { ticket, offset, length, fingerprint } of extents) {
     const { id, storedBytes } = nameOf(ticket, chunks)
-    const key = hexOf(id)
-    const ref = refs.get(key) ?? { id, storedBytes, kind: 'bundle' }
-    refs.set(key, ref)
+    // Not by ticket: a chunk that was learnt twice has two. There are at most as many as inline extents.
+    let ref = refs.find((each) => each.id === id || equalBytes(each.id, id))
+    if (ref === undefined) refs.push((ref = { id, storedBytes, kind: 'bundle' }))
     inline.push({ chunk: ref.id, offset, length, fingerprint })
   }
-  return { ...found, extents: inline, refs: [...refs.values()], needs: needs.list }
+  return { ...found, extents: inline, refs, needs: needs.list }
 }
 
 function sealRecipe(extents: ExtentList, chunks: ChunkWriter, needs: Needs): ChunkName {
@@ -67,7 +67,8 @@ function nameOf(ticket: ChunkTicket, chunks: ChunkWriter): ChunkName {
 class Needs {
   readonly list: ChunkId[] = []
   readonly #chunks: ChunkWriter
-  readonly #seen = new Set<string>()
+  /** Made when there are several: most files have one. */
+  #seen: Set<string> | undefined
 
   constructor(chunks: ChunkWriter) {
     this.#chunks = chunks
@@ -75,9 +76,12 @@ class Needs {
 
   add(ticket: ChunkTicket, id: ChunkId): void {
     if (this.#chunks.isDurable(ticket)) return
-    const key = hexOf(id)
-    if (this.#seen.has(key)) return
-    this.#seen.add(key)
+    if (this.list.length > 0) {
+      this.#seen ??= new Set(this.list.map(hexOf))
+      const key = hexOf(id)
+      if (this.#seen.has(key)) return
+      this.#seen.add(key)
+    }
     this.list.push(id)
   }
 }

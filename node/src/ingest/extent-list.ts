@@ -15,7 +15,8 @@ export interface ChunkTicket {
 /** Where the segments of one file are, in file order: 28 bytes each, so that a file of 20 GiB costs 8 MiB, not an object a segment. */
 export class ExtentList {
   readonly #tickets: ChunkTicket[] = []
-  readonly #places = new Map<ChunkTicket, number>()
+  /** Place of each ticket, once there are several: most files have one. */
+  #places: Map<ChunkTicket, number> | undefined
   /** Place in `#tickets`, offset, length. */
   #words = new Uint32Array(3 * EXTENT_LIST_CAPACITY)
   #fingerprints = new Uint8Array(FINGERPRINT_BYTES * EXTENT_LIST_CAPACITY)
@@ -43,7 +44,7 @@ export class ExtentList {
   /** For a second reading of the file. */
   clear(): void {
     this.#tickets.length = 0
-    this.#places.clear()
+    this.#places = undefined
     this.#length = 0
   }
 
@@ -63,6 +64,7 @@ export class ExtentList {
   #placeOf(ticket: ChunkTicket): number {
     const last = this.#tickets.length - 1
     if (this.#tickets[last] === ticket) return last
+    this.#places ??= new Map(this.#tickets.map((each, place) => [each, place]))
     const known = this.#places.get(ticket)
     if (known !== undefined) return known
     this.#places.set(ticket, last + 1)

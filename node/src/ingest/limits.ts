@@ -2,6 +2,9 @@ import { KIB, MIB, SECOND_MS } from '@holdfast/ports'
 
 /** Worker threads, at most: more gave nothing on two cores, and each costs some 30 MiB. Fewer on fewer cores. */
 export const WORKERS_MAX = 4
+/** Young generation of a worker's heap, MiB: workers make little garbage that lives, and V8's own choice of 48 costs 30 MiB a worker
+ *  for no time saved. */
+export const WORKER_YOUNG_GENERATION_MIB = 8
 /** Bytes of new frames after which a group ends: one write and one sync of a pack. A frame buffer of this size a worker. */
 export const GROUP_BYTES = 8 * MIB
 /** Age after which a group ends, ms: bounds how long a finished draft, or a segment in an open bundle, waits for company. */

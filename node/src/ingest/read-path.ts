@@ -106,8 +106,9 @@ function* readFile(
         size += count
         left = count === 0 ? 0 : left - count
       }
-      const isLast = left === 0
-      while (start < end && (isLast || end - start >= SEGMENT_BYTES_MAX)) {
+      // Short of the end of the file, a cut is final only with the largest segment at hand.
+      const atHandMin = left === 0 ? 1 : SEGMENT_BYTES_MAX
+      while (end - start >= atHandMin) {
         const length = cutter.cut(start, end - start)
         if (sink.segment(arena.bytes.subarray(start, start + length))) yield
         start += length

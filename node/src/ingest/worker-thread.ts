@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { HoldfastError } from '@holdfast/ports'
 import type { FrameEntry } from '@holdfast/store-pack'
+import { WORKER_YOUNG_GENERATION_MIB } from './limits.ts'
 import type { FromWorker, ToWorker, WorkerData } from './messages.ts'
 import { holdfastError } from './messages.ts'
 
@@ -31,7 +32,11 @@ export class WorkerThread {
 
   constructor(entry: URL, data: WorkerData, onMessage: (message: FromWorker) => void) {
     this.worker = data.worker
-    this.#thread = new Worker(entry, { workerData: data, name: `ingest ${data.worker}` })
+    this.#thread = new Worker(entry, {
+      workerData: data,
+      name: `ingest ${data.worker}`,
+      resourceLimits: { maxYoungGenerationSizeMb: WORKER_YOUNG_GENERATION_MIB },
+    })
     const death = new Promise<HoldfastError>((resolve) => {
       let cause: unknown
       this.#thread.on('error', (error) => (cause = error))

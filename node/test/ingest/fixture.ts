@@ -18,6 +18,7 @@ import type {
   IngestPath,
   IngestPool,
   IngestPoolOptions,
+  KnownContentOptions,
   SealedGroup,
 } from '../../src/ingest/index.ts'
 import { createIngestPool } from '../../src/ingest/index.ts'
@@ -180,6 +181,11 @@ export class PoolWorld {
       }
     }
     return sum
+  }
+
+  knownContent(): KnownContentOptions {
+    const keys = deriveVolumeKeys(this.ring)
+    return { opener: createOpener(keys), fingerprint: keys.fingerprint, fetch: (id) => this.#stored(id) }
   }
 
   /** A frame as a commit writes it; its signature is not looked at here. */

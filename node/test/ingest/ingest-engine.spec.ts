@@ -16,6 +16,8 @@ import { bytes, noise, TestDirectory, testRing, text } from './fixture.ts'
 const ring = testRing('engine')
 const VOLUME = hexOf(ring.volume)
 
+const fullAtWrite = ({ type }: DriveOperation): DriveFault | undefined => (type === 'write' ? 'full' : undefined)
+
 /** Engines on one thread, with a table, a clock and a drive in memory; what they post is kept, and groups are taken at once. */
 class EngineWorld {
   readonly source = new TestDirectory()
@@ -138,8 +140,7 @@ describe('ingest engine', () => {
     world.source.write('file', noise('full', 300 * KIB))
     world.source.write('other', noise('other', 300 * KIB))
     const engine = world.engine()
-    const isWrite = ({ type }: DriveOperation): DriveFault | undefined => (type === 'write' ? 'full' : undefined)
-    world.drive.setFault(isWrite)
+    world.drive.setFault(fullAtWrite)
     engine.receive(world.batch(1, 'file'))
     engine.receive({ type: 'finish', job: 1 })
     await world.idle()
@@ -169,7 +170,7 @@ describe('ingest engine', () => {
     const engine = world.engine()
     engine.receive(world.batch(1, 'a'))
     await world.idle()
-    world.drive.setFault(({ type }) => (type === 'write' ? 'full' : undefined))
+    world.drive.setFault(fullAtWrite)
     engine.receive(world.batch(2, 'b', 'c'))
     engine.receive({ type: 'finish', job: 2 })
     await world.idle()

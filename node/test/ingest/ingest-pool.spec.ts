@@ -4,8 +4,8 @@ import { addKeyEpoch } from '@holdfast/keys'
 import type { ErrorCode } from '@holdfast/ports'
 import { asVolumeId, equalBytes, hasCode, hexOf, KIB, MIB } from '@holdfast/ports'
 import { readChunkHeader } from '@holdfast/sealing'
-import type { IngestPool, SealedGroup } from '../../src/ingest/index.ts'
-import { createIngestPool, INLINE_EXTENTS_MAX } from '../../src/ingest/index.ts'
+import type { IngestPool, KnownSegment, SealedGroup } from '../../src/ingest/index.ts'
+import { createIngestPool, INLINE_EXTENTS_MAX, knownSegments } from '../../src/ingest/index.ts'
 import { GROUPS_IN_FLIGHT_MAX } from '../../src/ingest/limits.ts'
 import { bytes, noise, PoolWorld } from './fixture.ts'
 
@@ -145,6 +145,25 @@ describe('ingest pool', () => {
     )
     assert.deepEqual(world.draft('file').refs, refs)
     assert.ok(equalBytes(await world.content('file'), content))
+  })
+
+  it('finds a large file that it was told of, its recipe included', async () => {
+    const content = noise('large told', 5 * MIB)
+    world.source.write('file', content)
+    await world.ingest(await world.pool(), ['file'])
+    const groups = world.groups.length
+    const { recipe, size } = world.draft('file')
+    assert.ok(recipe)
+    const other = await world.pool()
+    const known: KnownSegment[] = []
+    for await (const segment of knownSegments({ root: recipe.root, size }, world.knownContent())) known.push(segment)
+    other.learn(known)
+    await world.ingest(other, ['file'])
+    assert.deepEqual(
+      world.groups.slice(groups).flatMap(({ entries }) => entries),
+      [],
+    )
+    assert.deepEqual(world.draft('file').recipe, recipe)
   })
 
   it('stores little more for an insert into a large file', async () => {

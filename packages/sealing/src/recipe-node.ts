@@ -6,7 +6,6 @@
  *   at level 1        child, uint; offset, uint; length, uint; fingerprint, 16 bytes
  *   at higher levels  child, uint; bytes of content below it, uint
  */
-import type { ChunkId } from '@holdfast/ports'
 import { deriveKey } from '@holdfast/hash'
 import { HoldfastError } from '@holdfast/ports'
 import { state, uint } from 'compact-encoding'
@@ -36,8 +35,8 @@ export interface RecipeNode {
 
 /** What an opened node says. */
 export type RecipeEntries =
-  | { readonly level: 1; readonly extents: readonly Extent[] }
-  | { readonly level: number; readonly children: readonly { readonly id: ChunkId; readonly contentBytes: number }[] }
+  | { readonly level: 1; readonly extents: readonly StoredExtent[] }
+  | { readonly level: number; readonly children: readonly RecipeChild[] }
 
 /** Node of level 1 over at most `RECIPE_CHILDREN_MAX` extents. */
 export function encodeLeaf(extents: readonly StoredExtent[]): RecipeNode {
@@ -72,17 +71,18 @@ export function decodeRecipeNode(opened: OpenedChunk): RecipeEntries {
   if (version !== VERSION) throw malformed(`version ${version}`)
   const count = read.uint()
   if (count < 1 || count > RECIPE_CHILDREN_MAX) throw malformed(`${count} entries`)
-  const child = (): ChunkId => children[read.uint()]?.id ?? read.fail('a child that its header does not have')
+  const child = (): ChunkName => children[read.uint()] ?? read.fail('a child that its header does not have')
   const entries =
     level === 1
       ? { level, extents: Array.from({ length: count }, () => extent(read, child())) }
-      : { level, children: Array.from({ length: count }, () => ({ id: child(), contentBytes: read.uint() })) }
+      : { level, children: Array.from({ length: count }, () => ({ ...child(), contentBytes: read.uint() })) }
   if (!read.atEnd) throw malformed('bytes after its entries')
   return entries as RecipeEntries
 }
 
-function extent(read: Reader, chunk: ChunkId): Extent {
-  const entry = { chunk, offset: read.uint(), length: read.uint(), fingerprint: read.bytes(FINGERPRINT_BYTES) }
+function extent(read: Reader, { id, storedBytes }: ChunkName): StoredExtent {
+  const place = { chunk: id, storedBytes, offset: read.uint(), length: read.uint() }
+  const entry = { ...place, fingerprint: read.bytes(FINGERPRINT_BYTES) }
   if (entry.length < 1 || entry.offset + entry.length > CHUNK_PLAIN_BYTES_MAX) read.fail('an extent outside its chunk')
   return entry
 }

@@ -6,7 +6,7 @@
 import type { ChunkId } from '@holdfast/ports'
 import type { RecipeChild, RecipeNode, StoredExtent } from './recipe-node.ts'
 import { decodeRecipeNode, encodeBranch, encodeLeaf, malformed } from './recipe-node.ts'
-import type { ChunkName, Extent, Opener } from './types.ts'
+import type { ChunkName, Opener } from './types.ts'
 import { RECIPE_CHILDREN_MAX } from './types.ts'
 
 const NODE_ENTRIES_MIN = 16
@@ -80,11 +80,15 @@ export interface RecipeSource {
   readonly opener: Opener
   /** Bytes of the file, as its record says. */
   readonly size: number
+  /** Told of each node before what is below it. */
+  readonly onNode?: (node: OpenedNode) => void
 }
+
+export interface OpenedNode extends ChunkName, Pick<RecipeNode, 'header' | 'plain'> {}
 
 /** The extents of a file in order, one node a level in memory. Levels must fall by one and content bytes must add up, so that no tree, however
  *  made, is deeper than it says or yields more than `size` bytes. @throws HF_DECODE, HF_CHUNK_CORRUPT, HF_WRONG_KEY, and as `fetch` */
-export async function* readRecipe(root: ChunkId, source: RecipeSource): AsyncGenerator<Extent, void, undefined> {
+export async function* readRecipe(root: ChunkId, source: RecipeSource): AsyncGenerator<StoredExtent, void, undefined> {
   yield* readNode(root, undefined, source.size, source)
 }
 
@@ -93,11 +97,15 @@ async function* readNode(
   expectedLevel: number | undefined,
   contentBytes: number,
   source: RecipeSource,
-): AsyncGenerator<Extent, void, undefined> {
-  const node = decodeRecipeNode(source.opener.open(await source.fetch(id)))
+): AsyncGenerator<StoredExtent, void, undefined> {
+  const stored = await source.fetch(id)
+  const opened = source.opener.open(stored)
+  const node = decodeRecipeNode(opened)
   if (expectedLevel !== undefined && node.level !== expectedLevel) {
     throw malformed(`level ${node.level} where ${expectedLevel} belongs`)
   }
+  const { plain, recipe: header } = opened
+  if (header !== undefined) source.onNode?.({ id, storedBytes: stored.byteLength, header, plain })
   let left = contentBytes
   if ('extents' in node) {
     for (const extent of node.extents) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
 import type { ChunkId } from '@holdfast/ports'
 import { asChunkId, hasCode, hexOf } from '@holdfast/ports'
-import type { ChunkName, Extent, RecipeNode, StoredExtent } from '../src/index.ts'
+import type { ChunkName, Extent, OpenedNode, RecipeNode, StoredExtent } from '../src/index.ts'
 import {
   buildRecipe,
   CHUNK_STORED_BYTES_MAX,
@@ -50,30 +50,30 @@ function extentAt(index: number, seed = 'file'): StoredExtent {
 const extents = (count: number, seed?: string): StoredExtent[] =>
   Array.from({ length: count }, (_, index) => extentAt(index, seed))
 
-const plain = ({ chunk, offset, length, fingerprint }: Extent): Extent => ({ chunk, offset, length, fingerprint })
 const sizeOf = (list: readonly Extent[]): number => list.reduce((sum, { length }) => sum + length, 0)
 
-async function readAll(chunks: Chunks, root: ChunkId, size: number): Promise<Extent[]> {
-  const list: Extent[] = []
+async function readAll(chunks: Chunks, root: ChunkId, size: number): Promise<StoredExtent[]> {
+  const list: StoredExtent[] = []
   for await (const extent of readRecipe(root, { fetch: chunks.fetch, opener, size })) list.push(extent)
   return list
 }
 
 describe('recipe', () => {
   it('reads back the extents it was built from, whatever they are', async () => {
-    const extent = fc.record({
+    const segment = fc.record({
       chunk: fc.uint8Array({ minLength: 32, maxLength: 32 }).map(asChunkId),
-      storedBytes: fc.integer({ min: 1, max: CHUNK_STORED_BYTES_MAX }),
       offset: fc.integer({ min: 0, max: 100_000 }),
       length: fc.integer({ min: 1, max: 262_144 }),
       fingerprint: fc.uint8Array({ minLength: 16, maxLength: 16 }),
     })
+    // A chunk has one length.
+    const extent = segment.map((each): StoredExtent => ({ ...each, storedBytes: 70 + (each.chunk[0] ?? 0) }))
     await fc.assert(
       fc.asyncProperty(fc.array(extent, { minLength: 1, maxLength: 400, size: 'max' }), async (list) => {
         const chunks = new Chunks()
         const { root, contentBytes } = buildRecipe(list, chunks.seal)
         assert.equal(contentBytes, sizeOf(list))
-        assert.deepEqual(await readAll(chunks, root.id, contentBytes), list.map(plain))
+        assert.deepEqual(await readAll(chunks, root.id, contentBytes), list)
       }),
       { numRuns: 30 },
     )
@@ -85,7 +85,7 @@ describe('recipe', () => {
     const { root, levels } = buildRecipe(list, chunks.seal)
     assert.equal(levels, 3)
     assert.ok(chunks.stored.size > 20_000 / 90 && chunks.stored.size < 20_000 / 45, `${chunks.stored.size} nodes`)
-    assert.deepEqual(await readAll(chunks, root.id, sizeOf(list)), list.map(plain))
+    assert.deepEqual(await readAll(chunks, root.id, sizeOf(list)), list)
     const named = new Set<string>()
     for (const stored of chunks.stored.values()) {
       const { recipe } = readChunkHeader(stored)
@@ -118,6 +118,24 @@ describe('recipe', () => {
       assert.ok(chunks.stored.size < 12, `${chunks.stored.size} nodes`)
       assert.equal((await readAll(chunks, root.id, sizeOf(list))).length, 5000)
     }
+  })
+
+  it('tells of each node that it opens', async () => {
+    const chunks = new Chunks()
+    const list = extents(500)
+    const { root, contentBytes } = buildRecipe(list, chunks.seal)
+    const fingerprint = createNodeFingerprinter(testKeys().fingerprint)
+    const sealed = new Set<string>()
+    buildRecipe(list, (node) => {
+      sealed.add(hexOf(fingerprint(node)))
+      return chunks.seal(node)
+    })
+    const told = new Map<string, string>()
+    const onNode = (node: OpenedNode): unknown => told.set(hexOf(node.id), hexOf(fingerprint(node)))
+    const source = { fetch: chunks.fetch, opener, size: contentBytes, onNode }
+    for await (const { storedBytes } of readRecipe(root.id, source)) assert.equal(storedBytes, 300_000)
+    assert.deepEqual(new Set(told.keys()), new Set(chunks.stored.keys()))
+    assert.deepEqual(new Set(told.values()), sealed)
   })
 
   it('without extents is misuse', () => {
