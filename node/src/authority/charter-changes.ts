@@ -50,8 +50,8 @@ export class CharterChanges {
     this.#self = asNodeId(parts.signingKey.publicKey)
     const kept = parts.home.readState('acceptor')
     this.#ballots = kept === undefined ? undefined : decodeBallots(kept)
-    parts.replication.onCall(CHARTER_VOTE_METHOD, (body) =>
-      Promise.resolve(encodeCharterMessage(this.#answer(decodeCharterMessage(body)))),
+    parts.replication.onCall(CHARTER_VOTE_METHOD, (body, from) =>
+      Promise.resolve(encodeCharterMessage(this.#answer(decodeCharterMessage(body), from))),
     )
   }
 
@@ -118,7 +118,7 @@ export class CharterChanges {
 
   /** Undefined if the voter does not answer in time. */
   async #ask(voter: NodeId, message: CharterMessage): Promise<CharterMessage | undefined> {
-    if (equalBytes(voter, this.#self)) return this.#answer(message)
+    if (equalBytes(voter, this.#self)) return this.#answer(message, this.#self)
     try {
       const { replication } = this.#parts
       const answer = await replication.call(voter, CHARTER_VOTE_METHOD, encodeCharterMessage(message), {
@@ -130,9 +130,9 @@ export class CharterChanges {
     }
   }
 
-  #answer(message: CharterMessage): CharterMessage {
+  #answer(message: CharterMessage, from: NodeId): CharterMessage {
     const { keeper, signingKey, home } = this.#parts
-    const { ballots, persist, reply } = answerCharterMessage(keeper.state, this.#ballots, signingKey, message)
+    const { ballots, persist, reply } = answerCharterMessage(keeper.state, this.#ballots, signingKey, message, from)
     if (persist) {
       home.writeState('acceptor', encodeBallots(ballots))
       this.#ballots = ballots

@@ -47,7 +47,7 @@ export class VolumeChanges {
     this.#self = asNodeId(parts.signingKey.publicKey)
     const kept = parts.home.readState('votes')
     this.#locks = kept === undefined ? new Map() : decodeCosignLocks(kept)
-    parts.replication.onCall(COSIGN_METHOD, (body) => Promise.resolve(encodeCosignReply(this.#cosign(body))))
+    parts.replication.onCall(COSIGN_METHOD, (request) => Promise.resolve(encodeCosignReply(this.#cosign(request))))
   }
 
   /** Brings a change of one volume into force; `changeOf` is asked for the newest entry and gives undefined if nothing is to be done.
@@ -73,7 +73,7 @@ export class VolumeChanges {
       if (entry === undefined) throw new HoldfastError('HF_NOT_FOUND', 'there is no such volume in the charter')
       const change = changeOf(entry)
       if (change === undefined) return
-      const open = openStep(keeper.state, this.#self, this.#locks, volume, change)
+      const open = openStep(keeper.state, signingKey, this.#locks, volume, change)
       const { votes, locked } = await this.#gather(open)
       if (isAgreed(open, this.#self, votes)) {
         keeper.apply(completeStep(keeper.state, signingKey, open, votes, operatorKey))
@@ -93,22 +93,24 @@ export class VolumeChanges {
   }
 
   /** A step that this node made and forgot (a home of an older copy): its voters hold on to it, so it is completed first. */
-  async #finishForgotten(body: Uint8Array): Promise<void> {
+  async #finishForgotten(request: Uint8Array): Promise<void> {
     const { keeper, signingKey } = this.#parts
-    const open = adoptStep(keeper.state, body)
+    const open = adoptStep(keeper.state, signingKey, request)
     const { votes } = await this.#gather(open)
     if (isAgreed(open, this.#self, votes)) keeper.apply(completeStep(keeper.state, signingKey, open, votes))
   }
 
   async #gather(open: OpenStep): Promise<{ votes: Vote[]; locked?: Uint8Array }> {
     const { replication } = this.#parts
+    // The own lock first, durably: if this try is given up, the next one is numbered past it, and voters let go of this one.
+    if (open.ask.length > 0) this.#cosign(open.request)
     const votes: Vote[] = []
     let locked: Uint8Array | undefined
     await Promise.all(
       open.ask.map(async (voter) => {
         try {
           const reply = decodeCosignReply(
-            await replication.call(voter, COSIGN_METHOD, open.body, { timeoutMs: COSIGN_TIMEOUT_MS }),
+            await replication.call(voter, COSIGN_METHOD, open.request, { timeoutMs: COSIGN_TIMEOUT_MS }),
           )
           const vote = cosignatureOf(voter, reply)
           if (vote !== undefined) votes.push(vote)
@@ -121,9 +123,9 @@ export class VolumeChanges {
     return { votes, ...(locked === undefined ? {} : { locked }) }
   }
 
-  #cosign(body: Uint8Array): ReturnType<typeof answerCosign>['reply'] {
+  #cosign(request: Uint8Array): ReturnType<typeof answerCosign>['reply'] {
     const { keeper, signingKey, home } = this.#parts
-    const { locks, persist, reply } = answerCosign(keeper.state, this.#locks, signingKey, body)
+    const { locks, persist, reply } = answerCosign(keeper.state, this.#locks, signingKey, request)
     if (persist) {
       home.writeState('votes', encodeCosignLocks(locks))
       this.#locks = locks

@@ -1,4 +1,4 @@
-import { sign, type SigningKey } from '@holdfast/keys'
+import { sign, verify, type SigningKey } from '@holdfast/keys'
 import { asNodeId, equalBytes, hexOf, HoldfastError, type NodeId } from '@holdfast/ports'
 import {
   bytes,
@@ -22,7 +22,8 @@ import { REASON_BYTES_MAX } from './voting-codec.ts'
 
 /** The voter's side of a volume's entry that changes voters. A voter locks the step that it signs: it signs another one of
  *  that counter only if the author says that it is a later attempt, so it knows of the former one and gave it up unsigned.
- *  An author that forgot (a home restored from a copy) is answered with the locked step, which it then completes. */
+ *  An author that forgot (a home restored from a copy) is answered with the locked request, which it then completes. The
+ *  author signs its requests, so that nobody else can lock a step, and it recognises its own. */
 
 /** What this node co-signed, per volume in hex; durable before any co-signature leaves. */
 export type CosignLocks = ReadonlyMap<string, CosignLock>
@@ -30,8 +31,16 @@ export type CosignLocks = ReadonlyMap<string, CosignLock>
 export interface CosignLock {
   readonly counter: number
   readonly attempt: number
-  /** The step. */
+  /** The author's request, as `encodeCosignRequest` gives it. */
+  readonly request: Uint8Array
+}
+
+/** A step that its author wants co-signed. */
+export interface CosignRequest {
+  /** The encoded step. */
   readonly body: Uint8Array
+  /** By the author over the step's hash; not the signature that makes it an entry. */
+  readonly signature: Uint8Array
 }
 
 /** Volumes of which a voter keeps a lock; the locks of finished steps are dropped first. */
@@ -39,7 +48,7 @@ export const COSIGN_LOCKS_MAX = VOLUMES_PER_AUTHOR_MAX * 4
 
 export type CosignReply =
   | { readonly type: 'cosigned'; readonly signature: Uint8Array }
-  /** `locked` is the step to complete instead, if that is why. */
+  /** `locked` is the request to complete instead, if that is why. */
   | { readonly type: 'refused'; readonly reason: string; readonly locked?: Uint8Array }
 
 export interface CosignAnswer {
@@ -49,27 +58,36 @@ export interface CosignAnswer {
   readonly reply: CosignReply
 }
 
-/** Answers an author that asks for a co-signature on a step. Pure. @throws HF_DECODE for bytes that are no entry */
-export function answerCosign(state: CharterState, locks: CosignLocks, key: SigningKey, body: Uint8Array): CosignAnswer {
+/** Answers an author's request for a co-signature. Pure. @throws HF_DECODE for bytes that are no request */
+export function answerCosign(
+  state: CharterState,
+  locks: CosignLocks,
+  key: SigningKey,
+  request: Uint8Array,
+): CosignAnswer {
   const refuse = (reason: string, locked?: Uint8Array): CosignAnswer => ({
     locks,
     persist: false,
     reply: { type: 'refused', reason, ...(locked === undefined ? {} : { locked }) },
   })
+  const { body, signature } = decodeCosignRequest(request)
   const step = decodeEntry(body)
   if (step.type !== 'volume') return refuse('this is not an entry of a volume')
+  const hash = entryHash(body)
+  if (!verify(step.author, LABELS.entryRequest, hash, signature)) return refuse('the author did not ask for this')
   const reason = reasonAgainst(state, asNodeId(key.publicKey), step)
   if (reason !== undefined) return refuse(reason)
   const id = hexOf(step.volume)
   const lock = locks.get(id)
-  const cosigned: CosignReply = { type: 'cosigned', signature: sign(key, LABELS.entryVoter, entryHash(body)) }
+  const cosigned: CosignReply = { type: 'cosigned', signature: sign(key, LABELS.entryVoter, hash) }
   if (lock?.counter === step.counter) {
-    if (equalBytes(lock.body, body)) return { locks, persist: false, reply: cosigned }
-    if (lock.attempt >= step.attempt) return refuse('another step of this counter was co-signed', lock.body)
+    if (equalBytes(lock.request, request)) return { locks, persist: false, reply: cosigned }
+    if (lock.attempt >= step.attempt) return refuse('another step of this counter was co-signed', lock.request)
   }
   const kept = dropFinished(state, locks)
   if (kept.size >= COSIGN_LOCKS_MAX && !kept.has(id)) return refuse('too many volumes are changing')
-  return { locks: kept.set(id, { counter: step.counter, attempt: step.attempt, body }), persist: true, reply: cosigned }
+  const { counter, attempt } = step
+  return { locks: kept.set(id, { counter, attempt, request }), persist: true, reply: cosigned }
 }
 
 function reasonAgainst(state: CharterState, self: NodeId, step: VolumeStep): string | undefined {
@@ -97,20 +115,29 @@ export function cosignatureOf(node: NodeId, reply: CosignReply): Vote | undefine
 }
 
 const FORMAT = 1
+/** An entry and its signature. */
+const REQUEST_BYTES_MAX = DOCUMENT_BYTES_MAX + 128
+const requestCodec = struct<CosignRequest>({ body: bytes(DOCUMENT_BYTES_MAX), signature: signature64 })
 const replyCodec = union<CosignReply>({
   cosigned: struct({ signature: signature64 }),
   refused: struct<{ reason: string; locked?: Uint8Array }>({
     reason: text(REASON_BYTES_MAX),
-    locked: optional(bytes(DOCUMENT_BYTES_MAX)),
+    locked: optional(bytes(REQUEST_BYTES_MAX)),
   }),
 })
 interface KeptLock extends CosignLock {
   readonly volume: Uint8Array
 }
 const locksCodec = list(
-  struct<KeptLock>({ volume: fixed(16, plain), counter: uint, attempt: uint, body: bytes(DOCUMENT_BYTES_MAX) }),
+  struct<KeptLock>({ volume: fixed(16, plain), counter: uint, attempt: uint, request: bytes(REQUEST_BYTES_MAX) }),
   COSIGN_LOCKS_MAX,
 )
+
+export const encodeCosignRequest = (request: CosignRequest): Uint8Array =>
+  encodeVersioned(FORMAT, requestCodec, request)
+/** @throws HF_DECODE */
+export const decodeCosignRequest = (encoded: Uint8Array): CosignRequest =>
+  decodeVersioned(FORMAT, requestCodec, encoded, 'request for a co-signature')
 
 export const encodeCosignReply = (reply: CosignReply): Uint8Array => encodeVersioned(FORMAT, replyCodec, reply)
 /** @throws HF_DECODE */

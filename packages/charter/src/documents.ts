@@ -32,11 +32,11 @@ import {
   DOCUMENT_BYTES_MAX,
   INVITATIONS_MAX,
   NAME_BYTES_MAX,
+  NODES_MAX,
   SEALED_RING_BYTES_MAX,
   VERSION_CHANGES_MAX,
   VOLUME_MEMBERS_MAX,
   VOLUME_NAME_BYTES_MAX,
-  VOTES_MAX,
 } from './limits.ts'
 import {
   ROLES,
@@ -159,6 +159,7 @@ export const LABELS = {
   admission: 'holdfast admission 1',
   volumeId: 'holdfast volume id 1',
   entryHash: 'holdfast entry 1',
+  entryRequest: 'holdfast entry request 1',
   entryAuthor: 'holdfast entry author 1',
   entryVoter: 'holdfast entry voter 1',
   entryOperator: 'holdfast entry operator 1',
@@ -196,7 +197,7 @@ export const ballotCodec = struct<Ballot>({ round: uint, proposer: nodeId })
 const vote = struct<Vote>({ node: nodeId, signature: signature64 })
 const certificate = struct<Certificate>({
   ballot: ballotCodec,
-  votes: list(vote, VOTES_MAX),
+  votes: list(vote, NODES_MAX),
   operatorSignature: optional(signature64),
 })
 export const certifiedVersionCodec = struct<CertifiedVersion>({ body: bytes(DOCUMENT_BYTES_MAX), certificate })
@@ -246,7 +247,7 @@ const entryCodec: Codec<Entry> = union<Entry>({
 export const signedEntryCodec = struct<SignedEntry>({
   body: bytes(DOCUMENT_BYTES_MAX),
   signature: signature64,
-  cosignatures: list(vote, VOTES_MAX),
+  cosignatures: list(vote, NODES_MAX),
   operatorSignature: optional(signature64),
 })
 

@@ -4,13 +4,13 @@ export { addInvitation, announceAddresses } from './authoring.ts'
 export { OPERATOR_LEAP } from './chain.ts'
 export * from './cosigning.ts'
 export { BALLOT_ROUND_MAX } from './decree.ts'
-export { volumeIdOf, type Admission, type Ballot, type CharterChange, type Vote } from './documents.ts'
-export { foundCharter, type FoundOptions } from './found.ts'
+export { volumeIdOf, type CharterChange, type Vote } from './documents.ts'
+export { foundCharter } from './found.ts'
 export * from './joining.ts'
 export * from './limits.ts'
-export { chooseMembers, type PlacementQuestion } from './placement.ts'
+export { chooseMembers } from './placement.ts'
 export * from './proposing.ts'
-export { CharterState, type CharterChanges, type CharterLogLine, type CharterMerge } from './state.ts'
+export { CharterState, type CharterChanges } from './state.ts'
 export * from './token.ts'
 export * from './types.ts'
 export * from './volumes.ts'
@@ -19,8 +19,6 @@ export * from './voting-codec.ts'
 export {
   answerCharterMessage,
   proposeVersion,
-  requireOperatorKey,
-  type BallotAnswer,
   type CharterBallots,
   type CharterMessage,
   type ProposedVersion,

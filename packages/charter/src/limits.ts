@@ -1,6 +1,6 @@
 /** Bounds of the charter. Together they keep a node's copy under some ten megabytes. */
 
-/** Nodes of a mesh over its life, removed ones included. */
+/** Nodes of a mesh over its life, removed ones included; so also the votes of a certificate. */
 export const NODES_MAX = 1024
 /** Versions of one charter. At ten changes a day, eleven years; far before that a chain is restarted by the operator key. */
 export const CHARTER_VERSIONS_MAX = 40_000
@@ -23,8 +23,6 @@ export const COPIES_MAX = 32
 export const SEALED_RING_BYTES_MAX = 33 * 1024
 /** One encoded version or entry. */
 export const DOCUMENT_BYTES_MAX = 256 * 1024
-/** Certificates, co-signatures: one per voter. */
-export const VOTES_MAX = NODES_MAX
 /** A bundle, so that it fits one transport message. */
 export const BUNDLE_BYTES_MAX = 4 * 1024 * 1024
 

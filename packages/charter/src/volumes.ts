@@ -1,8 +1,8 @@
-import { sign, type SigningKey } from '@holdfast/keys'
+import { sign, verify, type SigningKey } from '@holdfast/keys'
 import { asNodeId, equalBytes, hexOf, HoldfastError, type NodeId, type VolumeId } from '@holdfast/ports'
 import { bundleOf, signEntry } from './authoring.ts'
 import { refused } from './chain.ts'
-import type { CosignLocks } from './cosigning.ts'
+import { decodeCosignRequest, encodeCosignRequest, type CosignLocks } from './cosigning.ts'
 import {
   decodeEntry,
   encodeEntry,
@@ -62,8 +62,10 @@ export type VolumeChange = Partial<
   Pick<VolumeEntry, 'name' | 'copies' | 'public' | 'protected' | 'members' | 'keyEpoch' | 'sealedKeys'>
 >
 
-/** A step that is not signed by its author yet. */
+/** A step that is no entry yet. */
 export interface OpenStep {
+  /** What voters are asked with, and the author's own lock is taken with (`answerCosign`). */
+  readonly request: Uint8Array
   readonly body: Uint8Array
   /** Whether `completeStep` needs the operator key. */
   readonly operator: boolean
@@ -72,34 +74,42 @@ export interface OpenStep {
   readonly voterSets: readonly (readonly NodeId[])[]
 }
 
-/** Makes the next step of one of this node's volumes. `locks` are this node's own: a try that was given up is numbered past.
+/** Makes the next step of one of this node's volumes. `locks` are this node's own: if voters are to be asked, it locks the
+ *  step before it asks them, so that a try that was given up is numbered past.
  *  @throws HF_NOT_FOUND, HF_NOT_PRIMARY, HF_CHARTER_REFUSED if no key could allow it */
 export function openStep(
   state: CharterState,
-  self: NodeId,
+  key: SigningKey,
   locks: CosignLocks,
   volume: VolumeId,
   change: VolumeChange,
 ): OpenStep {
   const last = state.volumeChain(volume).at(-1)
   if (last === undefined) throw new HoldfastError('HF_NOT_FOUND', 'there is no such volume')
-  if (!equalBytes(last.step.author, self))
+  if (!equalBytes(last.step.author, key.publicKey)) {
     throw new HoldfastError('HF_NOT_PRIMARY', 'only its primary changes a volume')
+  }
   const counter = last.step.counter + 1
   const lock = locks.get(hexOf(volume))
   const attempt = lock?.counter === counter ? lock.attempt + 1 : 1
-  const step: VolumeStep = { ...last.step, ...change, counter, previous: last.hash, attempt }
-  return adoptStep(state, encodeEntry(step))
+  const body = encodeEntry({ ...last.step, ...change, counter, previous: last.hash, attempt })
+  const signature = sign(key, LABELS.entryRequest, entryHash(body))
+  return adoptStep(state, key, encodeCosignRequest({ body, signature }))
 }
 
-/** The step that a voter has locked, to be completed instead of a new one: this author made it and has forgotten it.
- *  @throws HF_CHARTER_REFUSED, HF_DECODE */
-export function adoptStep(state: CharterState, body: Uint8Array): OpenStep {
+/** The request that a voter has locked, to be completed instead of a new one: this author made it and has forgotten it.
+ *  @throws HF_CHARTER_REFUSED if it is not this author's or no longer the next step, HF_DECODE */
+export function adoptStep(state: CharterState, key: SigningKey, request: Uint8Array): OpenStep {
+  const { body, signature } = decodeCosignRequest(request)
   const step = decodeEntry(body)
-  if (step.type !== 'volume') throw refused('this is not an entry of a volume')
+  if (step.type !== 'volume' || !equalBytes(step.author, key.publicKey))
+    throw refused('this is not a step of this node')
+  if (!verify(step.author, LABELS.entryRequest, entryHash(body), signature))
+    throw refused('this node did not ask for this step')
   const needs = checkUnsigned(state.volumeChain(step.volume).at(-1), step, state.context())
   const ask = [...new Map(needs.voterSets.flat().map((voter) => [hexOf(voter), voter])).values()]
   return {
+    request,
     body,
     operator: needs.operator,
     ask: ask.filter((voter) => !equalBytes(voter, step.author)),
@@ -107,9 +117,9 @@ export function adoptStep(state: CharterState, body: Uint8Array): OpenStep {
   }
 }
 
-/** Whether these co-signatures, with the author's signature, are enough. */
+/** Whether these co-signatures, with the author's signature, are enough; invalid ones are not counted. */
 export function isAgreed(open: OpenStep, author: NodeId, cosignatures: readonly Vote[]): boolean {
-  const signers = new Set(cosignatures.map((vote) => hexOf(vote.node))).add(hexOf(author))
+  const signers = new Set(validOf(open, cosignatures).map((vote) => hexOf(vote.node))).add(hexOf(author))
   return open.voterSets.every((voters) => isMajority(voters, signers))
 }
 
@@ -125,15 +135,22 @@ export function completeStep(
   if (open.operator) requireOperatorKey(state, operatorKey)
   if (!isAgreed(open, asNodeId(key.publicKey), cosignatures)) throw refused('too few voters of the volume agreed')
   const hash = entryHash(open.body)
-  const signed = {
+  const bundle = bundleOf(state, {
     body: open.body,
     signature: sign(key, LABELS.entryAuthor, hash),
-    cosignatures: cosignatures.toSorted((a, b) => Buffer.compare(a.node, b.node)),
+    cosignatures: validOf(open, cosignatures),
     ...(operatorKey === undefined ? {} : { operatorSignature: sign(operatorKey, LABELS.entryOperator, hash) }),
-  }
-  const bundle = bundleOf(state, signed)
+  })
   state.merge(bundle)
   return bundle
+}
+
+/** The valid ones, each node's once, in ascending order of nodes. */
+function validOf(open: OpenStep, cosignatures: readonly Vote[]): Vote[] {
+  const hash = entryHash(open.body)
+  const valid = cosignatures.filter((vote) => verify(vote.node, LABELS.entryVoter, hash, vote.signature))
+  const byNode = new Map(valid.map((vote) => [hexOf(vote.node), vote]))
+  return [...byNode.values()].toSorted((x, y) => Buffer.compare(x.node, y.node))
 }
 
 /** The members with one more. It gets a vote if its role may have one and the volume is not at `votersWanted` yet. */

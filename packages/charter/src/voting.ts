@@ -1,9 +1,10 @@
 import { sign, type SigningKey } from '@holdfast/keys'
-import { equalBytes, HoldfastError } from '@holdfast/ports'
+import { equalBytes, HoldfastError, type NodeId } from '@holdfast/ports'
 import { checkProposal, OPERATOR_LEAP } from './chain.ts'
 import {
   accept,
   BALLOT_ROUND_MAX,
+  compareBallots,
   prepare,
   type AcceptedValue,
   type AcceptorAnswer,
@@ -51,12 +52,14 @@ export interface BallotAnswer {
   readonly reply: CharterMessage
 }
 
-/** Answers a proposer's `prepare` or `accept` as the voter `key`. Pure. @throws HF_PEER_PROTOCOL for other messages */
+/** Answers a proposer's `prepare` or `accept` as the voter `key`. `from` is the peer that sent it: ballots are a proposer's own.
+ *  Pure. @throws HF_PEER_PROTOCOL for other messages */
 export function answerCharterMessage(
   state: CharterState,
   held: CharterBallots | undefined,
   key: SigningKey,
   message: CharterMessage,
+  from: NodeId,
 ): BallotAnswer {
   if (message.type !== 'prepare' && message.type !== 'accept') {
     throw new HoldfastError('HF_PEER_PROTOCOL', `a proposer does not send ${message.type}`)
@@ -66,7 +69,7 @@ export function answerCharterMessage(
   const { ballot } = message
   const unchanged = (reply: CharterMessage): BallotAnswer => ({ ballots, persist: false, reply })
   if (!equalBytes(message.previous, head)) return unchanged({ type: 'other-head', ballot, head })
-  const reason = reasonAgainst(state, key, message)
+  const reason = reasonAgainst(state, ballots, key, message, from)
   if (reason !== undefined) return unchanged({ type: 'forbidden', ballot, reason })
   const answer = message.type === 'prepare' ? prepare(ballots, ballot) : accept(ballots, ballot, message.proposed)
   if (answer.type === 'refused') return unchanged({ type: 'outbid', ballot, promised: answer.promised })
@@ -75,13 +78,17 @@ export function answerCharterMessage(
 
 function reasonAgainst(
   state: CharterState,
+  ballots: CharterBallots,
   key: SigningKey,
   message: CharterMessage & { ballot: Ballot },
+  from: NodeId,
 ): string | undefined {
   if (!state.voters().some((voter) => equalBytes(voter, key.publicKey))) return 'this node has no vote'
   if (state.node(message.ballot.proposer) === undefined) return 'the proposer is not in the mesh'
+  if (!equalBytes(message.ballot.proposer, from)) return 'the ballot is not of the node that sent it'
   if (message.ballot.round < 1 || message.ballot.round > BALLOT_ROUND_MAX) return 'the ballot is out of range'
   if (message.type !== 'accept') return undefined
+  if (isSecondValue(ballots, message.ballot, message.proposed)) return 'this ballot has another proposal'
   try {
     const { version } = checkProposal(state.headLink(), message.proposed.body, message.proposed.operatorSignature)
     return version.number === state.head().version + OPERATOR_LEAP ? 'a leap is not voted on' : undefined
@@ -89,6 +96,12 @@ function reasonAgainst(
     if (error instanceof HoldfastError) return error.message
     throw error
   }
+}
+
+/** A ballot has one value: a proposer that sends two would make two versions of one number. */
+function isSecondValue({ accepted }: CharterBallots, ballot: Ballot, proposed: ProposedVersion): boolean {
+  if (accepted === undefined || compareBallots(accepted.ballot, ballot) !== 0) return false
+  return !equalBytes(accepted.value.body, proposed.body)
 }
 
 function replyTo(

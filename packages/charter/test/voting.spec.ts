@@ -57,6 +57,7 @@ class Assembly {
         this.ballots[packet.voter],
         this.#key(packet.voter),
         message,
+        idOf(this.#key(packet.proposer)),
       )
       if (answer.persist) this.ballots[packet.voter] = decodeBallots(encodeBallots(answer.ballots))
       this.flying.push({ ...packet, to: 'proposer', bytes: encodeCharterMessage(answer.reply) })
@@ -163,8 +164,15 @@ describe('charter ballots: concurrent proposals end in one order', () => {
     const ballot = { round: 1, proposer: idOf(a) }
     const previous = state.head().hash
     const kept = [a, b].map((key) => {
-      const promised = answerCharterMessage(state, undefined, key, { type: 'prepare', previous, ballot }).ballots
-      return answerCharterMessage(state, promised, key, { type: 'accept', previous, ballot, proposed: first }).ballots
+      const promised = answerCharterMessage(
+        state,
+        undefined,
+        key,
+        { type: 'prepare', previous, ballot },
+        idOf(a),
+      ).ballots
+      return answerCharterMessage(state, promised, key, { type: 'accept', previous, ballot, proposed: first }, idOf(a))
+        .ballots
     })
     const ballots = new Map([
       [hexOf(b.publicKey), kept[1]],
@@ -175,7 +183,7 @@ describe('charter ballots: concurrent proposals end in one order', () => {
       const message = step.send
       assert.ok(message)
       for (const key of [b, c]) {
-        const answer = answerCharterMessage(state, ballots.get(hexOf(key.publicKey)), key, message)
+        const answer = answerCharterMessage(state, ballots.get(hexOf(key.publicKey)), key, message, idOf(c))
         ballots.set(hexOf(key.publicKey), answer.ballots)
         step = hearCharterMessage(step.run, idOf(key), answer.reply)
         if (step.outcome !== undefined) break
@@ -194,7 +202,7 @@ describe('charter ballots: what a voter refuses', () => {
   const ballot = { round: 1, proposer: idOf(a) }
   const proposed = proposeVersion(state, [rename(0, 'zero')], NOW, operatorKey)
   const ask = (message: CharterMessage, key = b, held?: CharterBallots) =>
-    answerCharterMessage(state, held, key, message)
+    answerCharterMessage(state, held, key, message, message.ballot.proposer)
 
   it('persists before every promise and vote, and changes nothing when it refuses', () => {
     const promise = ask({ type: 'prepare', previous, ballot })
@@ -241,6 +249,16 @@ describe('charter ballots: what a voter refuses', () => {
     assert.deepEqual(ended.outcome, { type: 'failed', round: 8, otherHeads: [], reasons: ['no'] })
   })
 
+  it('a ballot is its proposer’s own, and has one value', () => {
+    const borrowed = answerCharterMessage(state, undefined, b, { type: 'prepare', previous, ballot }, idOf(b)).reply
+    assert.equal(borrowed.type, 'forbidden')
+    const { ballots } = ask({ type: 'accept', previous, ballot, proposed })
+    const second = proposeVersion(state, [rename(0, 'other')], NOW, operatorKey)
+    const answer = ask({ type: 'accept', previous, ballot, proposed: second }, b, ballots)
+    assert.deepEqual([answer.persist, answer.reply.type, answer.ballots], [false, 'forbidden', ballots])
+    assert.equal(ask({ type: 'accept', previous, ballot, proposed }, b, ballots).reply.type, 'vote')
+  })
+
   it('answers only what a proposer sends', () => {
     assert.throws(() => ask({ type: 'promise', ballot }), withCode('HF_PEER_PROTOCOL'))
   })
@@ -248,7 +266,7 @@ describe('charter ballots: what a voter refuses', () => {
   it('ballots of a former version do not bind the next one', () => {
     const held = ask({ type: 'prepare', previous, ballot: { round: 9, proposer: idOf(a) } }).ballots
     const next = change(state, keys, [rename(0, 'zero')], operatorKey)
-    const answer = answerCharterMessage(next, held, b, { type: 'prepare', previous: next.head().hash, ballot })
+    const answer = answerCharterMessage(next, held, b, { type: 'prepare', previous: next.head().hash, ballot }, idOf(a))
     assert.equal(answer.reply.type, 'promise')
   })
 })

@@ -67,7 +67,7 @@ export function certify(
     const next: CharterMessage[] = []
     for (const message of messages) {
       for (const voter of voters) {
-        const answer = answerCharterMessage(state, ballots.get(hexOf(voter.publicKey)), voter, message)
+        const answer = answerCharterMessage(state, ballots.get(hexOf(voter.publicKey)), voter, message, idOf(proposer))
         ballots.set(hexOf(voter.publicKey), answer.ballots)
         step = hearCharterMessage(step.run, idOf(voter), answer.reply)
         if (step.outcome?.type === 'chosen') return step.outcome.bundle
@@ -176,9 +176,9 @@ export function changeVolume(
   operator?: SigningKey,
 ): CharterState {
   const none: CosignLocks = new Map()
-  const open = openStep(state, idOf(author), none, id, volumeChange)
+  const open = openStep(state, author, none, id, volumeChange)
   const cosignatures = cosigners.flatMap(
-    (key) => cosignatureOf(idOf(key), answerCosign(state, none, key, open.body).reply) ?? [],
+    (key) => cosignatureOf(idOf(key), answerCosign(state, none, key, open.request).reply) ?? [],
   )
   return state.merge(completeStep(state, author, open, cosignatures, operator)).state
 }

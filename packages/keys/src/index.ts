@@ -1,8 +1,8 @@
 /** Signatures, sealed boxes, key rings with their subkeys, wrapping by passphrase or key file, and the recovery sheet.
  *  Secrets lie in sodium's locked memory. */
 export * from './key-ring.ts'
-export { formatOperatorKey, OPERATOR_KEY_MARK, OPERATOR_KEY_TEXT_MAX, parseOperatorKey } from './operator-key.ts'
-export { renderRecoverySheet, type RecoverySheet } from './recovery-sheet.ts'
+export { formatOperatorKey, parseOperatorKey } from './operator-key.ts'
+export { renderRecoverySheet } from './recovery-sheet.ts'
 export * from './sealed-box.ts'
 export * from './signing.ts'
 export * from './volume-keys.ts'
