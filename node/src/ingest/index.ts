@@ -2,5 +2,5 @@
 export { createIngestPool } from './ingest-pool.ts'
 export type { IngestPoolOptions } from './ingest-pool.ts'
 export { knownSegments } from './known-content.ts'
-export type { KnownContentOptions, KnownRecipe } from './known-content.ts'
+export type { KnownContentOptions } from './known-content.ts'
 export * from './types.ts'

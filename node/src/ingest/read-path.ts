@@ -30,9 +30,11 @@ const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } = 
 const SLASH = Buffer.from('/')
 
 /**
- * Looks at one path and, if it is a file, sends its content to the sink. A file counts as read when it is the same before it was opened
- * and after its last byte (device, inode, size, both times); else it is read again, `READ_ATTEMPTS_MAX` times in all. It yields between
- * pieces of work, so that its caller may look at the clock, and gives nothing only if it is ended early. Nothing but a regular file is ever opened; a link is not followed.
+ * Looks at one path and, if it is a file, sends its content to the sink. A file counts as read when it is the same before it was
+ * opened and after its last byte (device, inode, size, both times); else it is read again, `READ_ATTEMPTS_MAX` times in all.
+ * Nothing but a regular file is ever opened, and a link is not followed. Links among the parents are: a walk does not go below
+ * one, so the path has them only if a directory was replaced since.
+ * It yields between pieces of work, so that its caller may look at the clock, and gives nothing only if it is ended early.
  * @throws HF_SOURCE_UNAVAILABLE if the path is absent and the root is not there, or not the same
  */
 export function* readPath(

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import fs from 'node:fs'
+import { createServer } from 'node:net'
 import { createArena } from '@holdfast/chunker'
 import { equalBytes, hasCode, KIB, MIB } from '@holdfast/ports'
 import { READ_ATTEMPTS_MAX } from '../../src/ingest/limits.ts'
@@ -145,9 +147,11 @@ describe('reading a path', () => {
     assert.deepEqual([found.type, found.target], ['symlink', bytes('secret')])
   })
 
-  it('of a fifo gives metadata without opening it', () => {
-    execFileSync('mkfifo', [source.at('fifo').toString()])
-    const { found, readings } = read('fifo')
+  it('of a socket gives metadata without opening it', async () => {
+    const server = createServer().listen(source.at('socket').toString())
+    await once(server, 'listening')
+    const { found, readings } = read('socket')
+    server.close()
     assert.deepEqual([found.type, found.size, readings], ['other', 0, 1])
   })
 
