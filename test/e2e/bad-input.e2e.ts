@@ -216,7 +216,7 @@ describe('bad directories, paths, times and destinations', function () {
     mkdirSync(to)
     writeFileSync(`${to}/mine`, 'mine')
     refused(await node.run(['restore', 'data', '--to', to, '--json']), 1, 'HF_CONFLICT', /not empty/)
-    assert.deepEqual([...manifestOf(to).keys()], ['.', 'mine'])
+    assert.deepEqual([...manifestOf(to).keys()], ['mine'])
   })
 
   it('a destination that cannot be written', async () => {

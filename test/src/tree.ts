@@ -24,26 +24,35 @@ export interface TreeEntry {
   readonly linkedTo: string | undefined
 }
 
-/** Entries by path relative to the root (which is `.`), each byte of the path as one latin1 character. */
+/** Entries by path relative to the root, each byte of the path as one latin1 character. */
 export type TreeManifest = ReadonlyMap<string, TreeEntry>
 
 const READ_BYTES = 1024 * 1024
 
-/** Everything under `root`, the root itself included. Reads every byte of every file; symlinks are not followed. */
+/** Everything under `root`; the root itself is whose it is and not part of it. Reads every byte of every file; symlinks are not followed. */
 export function manifestOf(root: string): TreeManifest {
   const entries = new Map<string, TreeEntry>()
   const firstByInode = new Map<string, string>()
   const buffer = Buffer.allocUnsafe(READ_BYTES)
-  const pending = ['.']
+  const pending = [...namesIn(root, '')]
   for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
-    const absolute = Buffer.concat([Buffer.from(`${root}/`), Buffer.from(path, 'latin1')])
-    const entry = describe(absolute, path, firstByInode, buffer)
+    const entry = describe(absolutePath(root, path), path, firstByInode, buffer)
     entries.set(path, entry)
-    if (entry.type !== 'directory') continue
-    const names = readdirSync(absolute, { encoding: 'buffer' }).map((name) => name.toString('latin1'))
-    for (const name of names.toSorted().toReversed()) pending.push(path === '.' ? name : `${path}/${name}`)
+    if (entry.type === 'directory') pending.push(...namesIn(root, `${path}/`))
   }
   return entries
+}
+
+const absolutePath = (root: string, path: string): Buffer =>
+  Buffer.concat([Buffer.from(`${root}/`), Buffer.from(path, 'latin1')])
+
+/** Paths of the entries of a directory, the last first; `prefix` is empty or ends in a slash. */
+function namesIn(root: string, prefix: string): string[] {
+  const names = readdirSync(absolutePath(root, prefix), { encoding: 'buffer' })
+  return names
+    .map((name) => prefix + name.toString('latin1'))
+    .toSorted()
+    .toReversed()
 }
 
 function describe(absolute: Buffer, path: string, firstByInode: Map<string, string>, buffer: Buffer): TreeEntry {
