@@ -63,10 +63,10 @@ export class ChangeQueue {
     return this.#bytes
   }
 
-  /** Whether something is known of the path that explains a change of it. */
+  /** Whether someone told of the path, or it is under way: that explains a change of it. */
   isAbout(path: Uint8Array): boolean {
     const key = keyOf(path)
-    const stages = [this.#hints, this.#ready, this.#checking, this.#toRead, this.#toDelete, this.#busy, this.#reads]
+    const stages = [this.#hints, this.#ready, this.#checking, this.#toRead, this.#toDelete, this.#busy]
     return stages.some((stage) => stage.has(key))
   }
 
@@ -217,7 +217,8 @@ export class ChangeQueue {
     if (before !== undefined) this.#drop(before)
     const generation = before?.generation ?? this.generations.enter()
     const known = seen.known || before?.known === true || this.#busy.has(key)
-    const change = { ...seen, key, known, generation }
+    const { path, deleted, size, words } = seen
+    const change = { key, path, deleted, size, known, words, generation }
     if (change.deleted) this.#toDelete.set(key, change)
     else this.#toRead.set(key, change)
     this.#bytes += change.size

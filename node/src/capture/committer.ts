@@ -1,4 +1,5 @@
 import { encodeStat, keyOf, STAT_WORDS } from '@holdfast/capture'
+import type { StatKey } from '@holdfast/capture'
 import { equalBytes } from '@holdfast/ports'
 import type { Draft, SealedGroup } from '../ingest/types.ts'
 import type { Change } from './change-queue.ts'
@@ -65,8 +66,8 @@ export class Committer {
     const changed = kept.filter((one) => one.changed).map(({ draft }) => draft)
     const rows = kept.map(({ row }) => row)
     await this.#commit({ group, drafts: changed, deletions }, rows, deletions)
-    const notes: TreeNote[] = rows.map((row) => ({ ...row, ignored: false }))
-    for (const { path, stat } of others) notes.push({ path, key: stat, racy: false, ignored: true })
+    const notes = rows.map(({ path, words, racy }): TreeNote => ({ path, words, racy, ignored: false }))
+    for (const { path, stat } of others) notes.push({ path, words: wordsOf(stat), racy: false, ignored: true })
     this.#parts.link.note(notes)
     await this.#parts.link.reach()
     return notes.flatMap((note) => settledOf(note, changes))
@@ -108,7 +109,7 @@ export class Committer {
       const last = before.get(keyOf(draft.path))
       return {
         draft,
-        row: { path: draft.path, key: draft.stat, racy: isRacy(draft, readMs), digest },
+        row: { path: draft.path, words: wordsOf(draft.stat), racy: isRacy(draft, readMs), digest },
         changed: draft.torn || last === undefined || !equalBytes(last.digest, digest),
       }
     })
@@ -174,11 +175,14 @@ function isRacy({ type, torn, stat }: Draft, readMs: number): boolean {
   return youngest >= BigInt(Math.floor(readMs - RACY_MS)) * 1_000_000n
 }
 
-function settledOf(row: Pick<TreeNote, 'path' | 'key' | 'racy'>, changes: ReadonlyMap<string, Change>): Settled[] {
-  const change = changes.get(keyOf(row.path))
-  if (change === undefined) return []
-  if (row.key === undefined || row.racy) return [{ change, captured: undefined }]
-  const captured = new Uint32Array(STAT_WORDS)
-  encodeStat(row.key, captured)
-  return [{ change, captured }]
+function settledOf({ path, words, racy }: TreeNote, changes: ReadonlyMap<string, Change>): Settled[] {
+  const change = changes.get(keyOf(path))
+  return change === undefined ? [] : [{ change, captured: racy ? undefined : words }]
+}
+
+function wordsOf(stat: StatKey | undefined): Uint32Array | undefined {
+  if (stat === undefined) return undefined
+  const words = new Uint32Array(STAT_WORDS)
+  encodeStat(stat, words)
+  return words
 }

@@ -31,6 +31,6 @@ async function mergedWith(stats: StatStore, rows: readonly HistoryRow[]): Promis
     const digest = digestOf(row)
     const known = before[index]
     if (known !== undefined && equalBytes(known.digest, digest)) return known
-    return { path: row.path, key: undefined, racy: false, digest }
+    return { path: row.path, words: undefined, racy: false, digest }
   })
 }

@@ -1,4 +1,4 @@
-import { decodeStat, encodeStat, STAT_BYTES, STAT_WORDS } from '@holdfast/capture'
+import { STAT_BYTES, STAT_WORDS } from '@holdfast/capture'
 import { DIGEST_BYTES } from './digest.ts'
 import { STAT_ROWS_MAX } from './limits.ts'
 import type { StatRow, StatStore } from './types.ts'
@@ -26,7 +26,8 @@ const HEAD_BYTES = 10
 const FLAG_RACY = 1
 const FLAG_KEYED = 2
 const HEADER_BYTES = 4
-const ROW_BYTES = HEADER_BYTES + DIGEST_BYTES + STAT_BYTES
+const WORDS_AT = HEADER_BYTES + DIGEST_BYTES
+const ROW_BYTES = WORDS_AT + STAT_BYTES
 
 interface Head {
   readonly seq: number
@@ -137,17 +138,14 @@ function decodeHead(value: Uint8Array): Head | undefined {
 }
 
 /** Version, flags, two bytes of zero, digest, and the words of the status, little-endian. */
-function encodeRow(row: StatRow): Uint8Array {
+function encodeRow({ racy, words, digest }: StatRow): Uint8Array {
   const value = new Uint8Array(ROW_BYTES)
   value[0] = VERSION
-  value[1] = (row.racy ? FLAG_RACY : 0) | (row.key === undefined ? 0 : FLAG_KEYED)
-  value.set(row.digest, HEADER_BYTES)
-  if (row.key === undefined) return value
-  const words = new Uint32Array(STAT_WORDS)
-  encodeStat(row.key, words)
+  value[1] = (racy ? FLAG_RACY : 0) | (words === undefined ? 0 : FLAG_KEYED)
+  value.set(digest, HEADER_BYTES)
+  if (words === undefined) return value
   const view = viewOf(value)
-  for (let word = 0; word < STAT_WORDS; word++)
-    view.setUint32(HEADER_BYTES + DIGEST_BYTES + word * 4, words[word] ?? 0, true)
+  for (let word = 0; word < STAT_WORDS; word++) view.setUint32(WORDS_AT + word * 4, words[word] ?? 0, true)
   return value
 }
 
@@ -155,11 +153,10 @@ function encodeRow(row: StatRow): Uint8Array {
 function decodeRow(path: Uint8Array, value: Uint8Array): StatRow | undefined {
   if (value.byteLength !== ROW_BYTES || value[0] !== VERSION) return undefined
   const flags = value[1] ?? 0
-  const digest = value.slice(HEADER_BYTES, HEADER_BYTES + DIGEST_BYTES)
-  if ((flags & FLAG_KEYED) === 0) return { path, key: undefined, racy: false, digest }
+  const digest = value.slice(HEADER_BYTES, WORDS_AT)
+  if ((flags & FLAG_KEYED) === 0) return { path, words: undefined, racy: false, digest }
   const view = viewOf(value)
   const words = new Uint32Array(STAT_WORDS)
-  for (let word = 0; word < STAT_WORDS; word++)
-    words[word] = view.getUint32(HEADER_BYTES + DIGEST_BYTES + word * 4, true)
-  return { path, key: decodeStat(words), racy: (flags & FLAG_RACY) !== 0, digest }
+  for (let word = 0; word < STAT_WORDS; word++) words[word] = view.getUint32(WORDS_AT + word * 4, true)
+  return { path, words, racy: (flags & FLAG_RACY) !== 0, digest }
 }

@@ -1,4 +1,3 @@
-import type { StatKey } from '@holdfast/capture'
 import type { ChunkId, Clock, VolumeId } from '@holdfast/ports'
 import type { Draft, IngestPool, SealedGroup } from '../ingest/types.ts'
 
@@ -51,8 +50,8 @@ export interface CaptureHistory {
 /** What was on disk when a path was captured. */
 export interface StatRow {
   readonly path: Uint8Array
-  /** Undefined: only the digest is known, the path must be looked at. */
-  readonly key: StatKey | undefined
+  /** Its status (`STAT_WORDS` words of @holdfast/capture); undefined: only the digest is known, the path must be looked at. */
+  readonly words: Uint32Array | undefined
   /** The change was so recent when it was read that an equal key proves nothing: it is read again by the next walk. */
   readonly racy: boolean
   /** 16 bytes over everything that a record shows of the path (type, mode, owner, mtime, size, target, content). */

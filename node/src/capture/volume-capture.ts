@@ -1,12 +1,12 @@
-import { keyOf, sizeOf, STAT_WORDS, typeOf } from '@holdfast/capture'
-import type { WalkEnd, WatchLoss } from '@holdfast/capture'
+import { sizeOf, STAT_WORDS, typeOf } from '@holdfast/capture'
+import type { WalkEnd } from '@holdfast/capture'
 import { hasCode, HoldfastError, throwIfAborted } from '@holdfast/ports'
 import type { Clock, Timer, VolumeId } from '@holdfast/ports'
 import { pathText } from '../api/path-text.ts'
-import type { Draft, IngestPool, SealedGroup } from '../ingest/types.ts'
-import { type Change, ChangeQueue } from './change-queue.ts'
-import { Committer } from './committer.ts'
+import type { IngestPool } from '../ingest/types.ts'
+import { ChangeQueue } from './change-queue.ts'
 import { HotFiles } from './hot-files.ts'
+import { Jobs } from './jobs.ts'
 import * as limits from './limits.ts'
 import { loadTree } from './load-tree.ts'
 import { FLAG_KNOWN, FLAG_RACY, type FoundMessage } from './messages.ts'
@@ -17,6 +17,7 @@ import type { VolumeCaptureOptions } from './types.ts'
 import { UnreadablePaths } from './unreadable.ts'
 import { directoriesOf, type Events, VolumeLink } from './volume-link.ts'
 import { type Waiter, Walks } from './walks.ts'
+import { Watching } from './watching.ts'
 
 export interface VolumeCaptureParts {
   readonly clock: Clock
@@ -26,8 +27,8 @@ export interface VolumeCaptureParts {
 }
 
 /**
- * Watcher → hints → checks, and walks → changes → jobs of the ingest pool → commits. Every loop is driven by `#pump`,
- * which does what can be done now and sets one timer for what comes later.
+ * Watcher → hints → checks, and walks → changes → jobs of the ingest pool → commits. All of it is driven by `#pump`, which
+ * does what can be done now and sets one timer for what comes later; whatever happens is noted, then `#pump` is called.
  */
 export class VolumeCaptureDriver implements VolumeCapture {
   readonly volume: VolumeId
@@ -37,55 +38,72 @@ export class VolumeCaptureDriver implements VolumeCapture {
   readonly #queue = new ChangeQueue()
   readonly #hot = new HotFiles()
   readonly #walks: Walks
+  readonly #watching: Watching
+  readonly #jobs: Jobs
   readonly #unreadable = new UnreadablePaths()
-  readonly #abort = new AbortController()
-  readonly #jobs = new Set<Promise<void>>()
-  #committer: Committer
   #state: CaptureStatus['state'] = 'starting'
   #message: string | undefined
   #failure: Error | undefined
-  #watching: 'no' | 'opening' | 'yes' = 'no'
-  #watches = 0
-  #notWatching: string | undefined
   #checking = false
-  /** Until the next walk, nothing is read: what is known of changes was dropped. */
+  /** What was known of changes was dropped: until the next walk, nothing is read. */
   #paused = true
   /** Messages of the walker that are not answered, so that it waits. */
   #foundHeld = 0
   #timer: Timer | undefined
-  #done = { files: 0, bytes: 0 }
-  #busyBytes = 0
   #toldMs = -Infinity
-  #skipped = 0
   #stopping: Promise<void> | undefined
 
   constructor(options: VolumeCaptureOptions, parts: VolumeCaptureParts) {
     this.volume = options.volume
     this.#options = options
     this.#parts = parts
+    const pumped = (act: () => void): void => {
+      act()
+      this.#pump()
+    }
     this.#link = new VolumeLink(parts.threads, options.root, options.exclude ?? [], {
-      onFound: (message) => this.#found(message),
-      onEvents: (message) => this.#events(message),
-      onWatching: (watches) => this.#watcherOpened(watches),
-      onNotWatching: (message) => this.#watcherRefused(message),
-      onLost: (path, reason) => this.#lost(path, reason),
+      onFound: (message) => pumped(() => this.#found(message)),
+      onEvents: (message) => pumped(() => this.#events(message)),
+      onWatching: (watches) => pumped(() => this.#watching.opened(watches)),
+      onNotWatching: (message) => this.#watching.refused(message),
+      onLost: (path, reason) => pumped(() => this.#watching.lost(path, reason)),
       onDeath: (error) => this.#fail(error),
     })
+    const onHealth = (event: CaptureHealth): void => options.onHealth?.(event)
+    const { clock, pool } = parts
     this.#walks = new Walks({
-      clock: parts.clock,
+      clock,
       link: this.#link,
       generations: this.#queue.generations,
-      onEnd: (end, whole) => this.#walkEnded(end, whole),
-      onCovered: () => this.#covered(),
+      onEnd: (end, whole) => pumped(() => this.#walkEnded(end, whole)),
+      onCovered: () => this.#tell(true),
     })
-    this.#committer = this.#newCommitter()
+    this.#watching = new Watching({
+      link: this.#link,
+      walks: this.#walks,
+      enabled: options.watch ?? true,
+      onHealth,
+    })
+    this.#jobs = new Jobs({
+      options,
+      clock,
+      pool,
+      queue: this.#queue,
+      hot: this.#hot,
+      link: this.#link,
+      onHealth,
+      onUnreadable: (path, code, message) => this.#cannotRead(path, code, message, false),
+      onCaptured: (path) => this.#unreadable.remove(path),
+      onFailed: (error) => this.#interrupted(error),
+      onProgress: () => this.#pump(),
+    })
   }
 
   async start(): Promise<void> {
     if (this.#state !== 'starting') throw this.#failure ?? new HoldfastError('HF_CLOSED', 'the capture is stopped')
-    this.#watch()
+    this.#watching.ensure(false)
     await loadTree(this.#options, this.#link)
-    if (this.#stopping !== undefined) return
+    if (this.#stopping !== undefined || this.#failure !== undefined) return
     this.#state = 'running'
     this.#walks.within(0)
     this.#pump()
@@ -123,11 +141,11 @@ export class VolumeCaptureDriver implements VolumeCapture {
       state: this.#state,
       coverageMs: this.#walks.coverageMs,
       pendingFiles: this.#queue.count,
-      pendingBytes: this.#queue.readBytes + this.#busyBytes,
+      pendingBytes: this.#queue.readBytes + this.#jobs.busyBytes,
       unreadableCount: this.#unreadable.count,
       unreadable: this.#unreadable.paths(),
-      skippedCount: this.#skipped,
-      watches: this.#watches,
+      skippedCount: this.#jobs.skipped,
+      watches: this.#watching.watches,
       lastWalkMs: this.#walks.lastMs,
       message: this.#message,
     }
@@ -147,8 +165,7 @@ export class VolumeCaptureDriver implements VolumeCapture {
     for (const path of this.#hot.due(nowMs)) this.#queue.hint(path, nowMs)
     if (!this.#paused) {
       this.#checkHints(nowMs)
-      this.#startJobs(nowMs)
-      this.#startDeletions()
+      this.#jobs.start(nowMs)
     }
     while (this.#foundHeld > 0 && this.#queue.changeCount < limits.WORK_MAX) {
       this.#foundHeld--
@@ -169,20 +186,19 @@ export class VolumeCaptureDriver implements VolumeCapture {
     this.#timer = this.#parts.clock.setTimer(Math.max(0, nextMs - nowMs), () => this.#pump())
   }
 
-  // Hints and what walks and checks find
+  // Hints, and what walks and checks find
 
   #events(message: Events): void {
-    this.#watches = message.watches
+    this.#watching.watches = message.watches
     const nowMs = this.#parts.clock.monotonicMs()
     if (this.#queue.hintCount < limits.HINTS_MAX) {
       for (const path of pathsOf(message.dirty)) this.#queue.hint(path, nowMs)
       for (const path of pathsOf(message.created)) this.#queue.hint(path, nowMs, true)
       for (const path of message.trees) this.#walks.addTree(path)
     } else {
-      this.#gap(EMPTY, 'more changes at once than are kept')
+      this.#watching.gap(EMPTY, 'more changes at once than are kept')
     }
     this.#link.eventsTaken()
-    this.#pump()
   }
 
   #checkHints(nowMs: number): void {
@@ -202,205 +218,64 @@ export class VolumeCaptureDriver implements VolumeCapture {
 
   #found(message: FoundMessage): void {
     this.#foundHeld++
-    if (!this.#paused) {
-      const nowMs = this.#parts.clock.monotonicMs()
-      const whole = this.#walks.isWhole(message.id) && this.#walks.coverageMs !== undefined
-      let index = 0
-      for (const path of pathsOf(message.paths)) {
-        const words = message.stats.subarray(index * STAT_WORDS, (index + 1) * STAT_WORDS)
-        const flags = message.flags[index++] ?? 0
-        const size = sizeOf(words)
-        const known = (flags & FLAG_KNOWN) !== 0
-        const unexplained = whole && known && (flags & FLAG_RACY) === 0 && typeOf(words) === 'file'
-        if (unexplained && !this.#queue.isAbout(path)) this.#hot.add(path, size, nowMs)
-        else if ((flags & FLAG_RACY) === 0) this.#hot.changed(path, size, nowMs)
-        this.#queue.found(path, size, known, words)
-      }
-      for (const path of pathsOf(message.gone)) this.#queue.gone(path)
-    }
+    if (!this.#paused) this.#queueFound(message)
     for (const { path, errno } of message.problems)
-      this.#cannotRead(path, errno, `it cannot be looked at (${errno})`, true)
-    this.#pump()
+      this.#cannotRead(path, 'HF_UNREADABLE', `it cannot be looked at (${errno})`, true)
   }
 
+  #queueFound(message: FoundMessage): void {
+    const nowMs = this.#parts.clock.monotonicMs()
+    const whole = this.#walks.isWhole(message.id) && this.#walks.coverageMs !== undefined
+    let index = 0
+    for (const path of pathsOf(message.paths)) {
+      const words = message.stats.subarray(index * STAT_WORDS, (index + 1) * STAT_WORDS)
+      const flags = message.flags[index++] ?? 0
+      const size = sizeOf(words)
+      const known = (flags & FLAG_KNOWN) !== 0
+      if ((flags & FLAG_RACY) === 0) {
+        // A file that changed without a word is held open by its writer.
+        const untold = whole && known && typeOf(words) === 'file' && !this.#queue.isAbout(path)
+        if (untold) this.#hot.add(path, size, nowMs)
+        else this.#hot.changed(path, size, nowMs)
+      }
+      this.#queue.found(path, size, known, words)
+    }
+    for (const path of pathsOf(message.gone)) this.#queue.gone(path)
+  }
+
+  #cannotRead(path: Uint8Array, code: string, message: string, listed: boolean): void {
+    if (this.#unreadable.add(path, this.#walks.count, listed))
+      this.#options.onHealth?.({ type: 'unreadable', path, code, message })
+  }
+
+  // Walks
+
   #walkEnded(end: WalkEnd, whole: boolean): void {
-    if (this.#stopping !== undefined) return
+    if (this.#stopping !== undefined || this.#failure !== undefined) return
     if (end.type === 'unavailable') {
       if (whole) this.#becameUnavailable(end.message)
       else this.#walks.within(0)
-    } else if (whole) {
-      this.#unreadable.walked(this.#walks.count)
-      if (this.#state === 'unavailable') {
-        this.#state = 'running'
-        this.#message = undefined
-        this.#health({ type: 'available' })
-      }
-      if (end.rootChanged || this.#watching === 'no') this.#watch()
+      return
     }
-    this.#pump()
+    if (!whole) return
+    this.#unreadable.walked(this.#walks.count)
+    if (this.#state === 'unavailable') {
+      this.#state = 'running'
+      this.#message = undefined
+      this.#options.onHealth?.({ type: 'available' })
+    }
+    this.#watching.ensure(end.rootChanged)
   }
 
   #becameUnavailable(reason: string): void {
     const message = `${pathText(this.#options.root)} is unavailable: ${reason}`
-    const next = 'bring it back, or tell the node that it is meant'
-    if (this.#state !== 'unavailable' || this.#message !== message) this.#health({ type: 'unavailable', message })
+    if (this.#state !== 'unavailable' || this.#message !== message)
+      this.#options.onHealth?.({ type: 'unavailable', message })
     this.#state = 'unavailable'
     this.#message = message
-    this.#watching = 'no'
+    this.#watching.gone()
+    const next = 'bring it back; nothing is taken for deleted meanwhile'
     this.#giveUp(new HoldfastError('HF_SOURCE_UNAVAILABLE', message, { retryable: true, next }))
-  }
-
-  // The watcher
-
-  #watch(): void {
-    if (this.#options.watch === false) return
-    this.#watching = 'opening'
-    this.#link.watch()
-  }
-
-  #watcherOpened(watches: number): void {
-    this.#watching = 'yes'
-    this.#watches = watches
-    this.#notWatching = undefined
-    // What changed between the walk's passing by and now, no one has told.
-    if (this.#walks.count > 0) this.#walks.within(limits.SECOND_WALK_MS)
-    this.#pump()
-  }
-
-  #watcherRefused(message: string): void {
-    this.#watching = 'no'
-    if (this.#notWatching === message) return
-    this.#notWatching = message
-    this.#health({ type: 'unwatched', path: EMPTY, reason: message })
-  }
-
-  #lost(path: Uint8Array, reason: WatchLoss): void {
-    switch (reason) {
-      case 'overflow':
-        this.#gap(path, 'the queue of the watcher overflowed')
-        break
-      case 'watch-limit':
-        this.#health({ type: 'unwatched', path, reason: 'the system allows no more watches' })
-        break
-      case 'unreadable':
-        this.#health({ type: 'unwatched', path, reason: 'the directory cannot be read' })
-        break
-      case 'gone':
-        if (path.byteLength === 0) this.#watching = 'no'
-        this.#walks.addTree(path)
-        break
-      case 'failed':
-        this.#watching = 'no'
-        this.#gap(path, 'the watcher failed')
-    }
-    this.#pump()
-  }
-
-  #gap(path: Uint8Array, reason: string): void {
-    this.#walks.addTree(path)
-    this.#health({ type: 'gap', reason, path })
-  }
-
-  // Reading and committing
-
-  #startJobs(nowMs: number): void {
-    while (this.#queue.readCount > 0) {
-      const small =
-        this.#queue.readCount <= limits.SMALL_JOB_PATHS_MAX && this.#queue.readBytes <= limits.SMALL_JOB_BYTES_MAX
-      if (this.#jobs.size >= limits.JOBS_MAX + (small ? limits.SMALL_JOBS_MAX : 0)) return
-      const changes = this.#queue.takeReads(nowMs, limits.JOB_PATHS_MAX, limits.JOB_BYTES_MAX)
-      if (changes.length === 0) return
-      this.#run(changes, (left) => this.#read(changes, left))
-    }
-  }
-
-  #startDeletions(): void {
-    for (;;) {
-      const changes = this.#queue.takeDeletions(limits.DELETIONS_MAX)
-      if (changes.length === 0) return
-      this.#run(changes, (left) => this.#remove(changes, left))
-    }
-  }
-
-  /** Runs a job; what it leaves in `left` is released at its end, seen or not. */
-  #run(changes: readonly Change[], work: (left: Map<string, Change>) => Promise<void>): void {
-    const left = new Map(changes.map((change) => [change.key, change]))
-    for (const { size } of changes) this.#busyBytes += size
-    const job = work(left)
-      .catch((error: unknown) => this.#interrupted(error))
-      .finally(() => {
-        for (const change of left.values()) this.#release(change, left)
-        this.#jobs.delete(job)
-        this.#pump()
-      })
-    this.#jobs.add(job)
-  }
-
-  #release(change: Change, left: Map<string, Change>, captured?: Uint32Array): void {
-    left.delete(change.key)
-    this.#busyBytes -= change.size
-    this.#queue.release(change, this.#parts.clock.monotonicMs(), captured)
-  }
-
-  async #read(changes: readonly Change[], left: Map<string, Change>): Promise<void> {
-    const committer = this.#committer
-    const readMs = this.#parts.clock.nowMs()
-    const paths = changes.map(({ path, size }) => ({ path, sizeHint: size }))
-    const job = { volume: this.volume, root: this.#options.root, paths }
-    const onGroup = async (group: SealedGroup): Promise<void> => {
-      const drafts = group.drafts.filter((draft) => this.#isRead(draft, left))
-      for (const { change, captured } of await committer.put(group, drafts, left, readMs)) {
-        this.#done.files++
-        this.#done.bytes += change.size
-        this.#unreadable.remove(change.path)
-        this.#release(change, left, captured)
-      }
-      this.#pump()
-    }
-    await this.#parts.pool.ingest(job, onGroup, this.#abort.signal)
-  }
-
-  /** Deals with what was not read; true for what goes on to the sink. */
-  #isRead(draft: Draft, left: Map<string, Change>): boolean {
-    const { path } = draft
-    const change = left.get(keyOf(path))
-    if (change === undefined) return false
-    const nowMs = this.#parts.clock.monotonicMs()
-    if (draft.type === 'absent') {
-      this.#release(change, left)
-      // The check tells a deletion from an unavailable root.
-      this.#queue.hint(path, nowMs)
-      return false
-    }
-    if (draft.type === 'unreadable') {
-      this.#release(change, left)
-      this.#cannotRead(path, draft.error?.code ?? 'HF_SOURCE_UNAVAILABLE', draft.error?.message ?? 'unreadable', false)
-      return false
-    }
-    if (draft.type === 'other') {
-      this.#skipped++
-      this.#health({ type: 'skipped', path })
-    }
-    if (draft.torn) {
-      this.#hot.add(path, draft.size, nowMs)
-      this.#health({ type: 'torn', path })
-    }
-    return true
-  }
-
-  async #remove(changes: readonly Change[], left: Map<string, Change>): Promise<void> {
-    for (const { change } of await this.#committer.remove(changes)) {
-      this.#unreadable.remove(change.path)
-      this.#release(change, left)
-    }
-  }
-
-  #cannotRead(path: Uint8Array, code: string, message: string, listed: boolean): void {
-    if (this.#unreadable.add(path, this.#walks.count, listed)) this.#health({ type: 'unreadable', path, code, message })
-  }
-
-  #newCommitter(): Committer {
-    return new Committer({ sink: this.#options.sink, stats: this.#options.stats, link: this.#link })
   }
 
   // Failures and the end
@@ -413,8 +288,8 @@ export class VolumeCaptureDriver implements VolumeCapture {
       this.#fail(error)
       return
     }
-    if (!this.#paused) this.#health({ type: 'gap', reason: error.message, path: EMPTY })
-    this.#committer = this.#newCommitter()
+    if (!this.#paused) this.#options.onHealth?.({ type: 'gap', reason: error.message, path: EMPTY })
+    this.#jobs.renew()
     this.#giveUp(error)
   }
 
@@ -432,20 +307,19 @@ export class VolumeCaptureDriver implements VolumeCapture {
     this.#message = error.message
     this.#timer?.cancel()
     this.#walks.close(error)
-    this.#abort.abort(error)
-    this.#health({ type: 'failed', error })
+    this.#jobs.abort(error)
+    this.#options.onHealth?.({ type: 'failed', error })
   }
 
   async #stop(): Promise<void> {
     const closed = new HoldfastError('HF_CLOSED', 'the capture is stopped')
     this.#timer?.cancel()
     this.#walks.close(closed)
-    this.#abort.abort(closed)
-    await Promise.all(this.#jobs)
-    await this.#committer.settled()
+    this.#jobs.abort(closed)
+    await this.#jobs.settled()
     // So that the next start need not compare the stat store with the catalog.
     if (this.#state === 'running' && this.#walks.coverageMs !== undefined)
-      await this.#committer.noteSeq(this.#options.history.seq())
+      await this.#jobs.noteSeq(this.#options.history.seq())
     this.#link.close()
     this.#state = 'stopped'
     this.#parts.onStopped()
@@ -453,33 +327,24 @@ export class VolumeCaptureDriver implements VolumeCapture {
 
   // What others are told
 
-  #covered(): void {
-    this.#tell(true)
-  }
-
   #progress(): CaptureProgress {
-    const { files, bytes } = this.#done
+    const { files, bytes } = this.#jobs.done
     return {
       filesDone: files,
       bytesDone: bytes,
       filesTotal: files + this.#queue.count,
-      bytesTotal: bytes + this.#queue.readBytes + this.#busyBytes,
+      bytesTotal: bytes + this.#queue.readBytes + this.#jobs.busyBytes,
       walking: this.#walks.walking,
     }
   }
 
   #tell(now: boolean): void {
     const nowMs = this.#parts.clock.monotonicMs()
-    const told = nowMs - this.#toldMs < limits.PROGRESS_MS
-    if (!told || now) {
+    if (now || nowMs - this.#toldMs >= limits.PROGRESS_MS) {
       this.#toldMs = nowMs
       this.#options.onProgress?.(this.#progress())
     }
-    if (this.#queue.count === 0 && !this.#walks.walking) this.#done = { files: 0, bytes: 0 }
-  }
-
-  #health(event: CaptureHealth): void {
-    this.#options.onHealth?.(event)
+    if (this.#queue.count === 0 && !this.#walks.walking) this.#jobs.resetDone()
   }
 }
 

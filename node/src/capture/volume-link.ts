@@ -1,5 +1,5 @@
-import { encodeStat, STAT_WORDS } from '@holdfast/capture'
-import type { StatKey, WatchLoss } from '@holdfast/capture'
+import { STAT_WORDS } from '@holdfast/capture'
+import type { WatchLoss } from '@holdfast/capture'
 import type { HoldfastError } from '@holdfast/ports'
 import { FLAG_IGNORED, FLAG_RACY, FLAG_UNKEYED } from './messages.ts'
 import type { FoundMessage, FromWalker, FromWatcher } from './messages.ts'
@@ -9,8 +9,8 @@ import type { CaptureThreads } from './threads.ts'
 /** What is noted of a path in the walker's tree. */
 export interface TreeNote {
   readonly path: Uint8Array
-  /** Undefined: only the history knows it. */
-  readonly key: StatKey | undefined
+  /** Its status as words; undefined: only the history knows it. */
+  readonly words: Uint32Array | undefined
   readonly racy: boolean
   readonly ignored: boolean
 }
@@ -78,9 +78,9 @@ export class VolumeLink {
   note(notes: readonly TreeNote[]): void {
     const stats = new Uint32Array(notes.length * STAT_WORDS)
     const flags = new Uint8Array(notes.length)
-    for (const [index, { key, racy, ignored }] of notes.entries()) {
-      if (key !== undefined) encodeStat(key, stats, index * STAT_WORDS)
-      flags[index] = (racy ? FLAG_RACY : 0) | (ignored ? FLAG_IGNORED : 0) | (key === undefined ? FLAG_UNKEYED : 0)
+    for (const [index, { words, racy, ignored }] of notes.entries()) {
+      if (words !== undefined) stats.set(words, index * STAT_WORDS)
+      flags[index] = (racy ? FLAG_RACY : 0) | (ignored ? FLAG_IGNORED : 0) | (words === undefined ? FLAG_UNKEYED : 0)
     }
     const paths = packPaths(notes.map(({ path }) => path))
     this.#threads.toWalker({ type: 'capture', volume: this.#volume, paths, stats, flags }, [stats.buffer])

@@ -110,7 +110,7 @@ export function statOfBig(stat: BigStat): StatKey {
 
 export function encodeStat(key: StatKey, into: Uint32Array, at = 0): void {
   put64(into, at, key.ino)
-  put64(into, at + SIZE, BigInt(key.size))
+  putNumber(into, at + SIZE, key.size)
   putTime(into, at + MTIME, at + MTIME_NS, key.mtimeNs)
   putTime(into, at + CTIME, at + CTIME_NS, key.ctimeNs)
   into[at + MODE] = TYPE_BITS[key.type] | key.mode
@@ -160,17 +160,32 @@ export function encodeStatx(statx: Uint32Array, into: Uint32Array): void {
 /** Fifos, sockets and devices are one type here, so that a key equals its own decoding. */
 const knownMode = (mode: number): number => TYPE_BITS[typeOfMode(mode)] | (mode & 0o7777)
 
+const HIGH = 0x1_0000_0000
+
+/** Numbers where they are exact: arithmetic on big ones takes many times as long. */
 function put64(words: Uint32Array, at: number, value: bigint): void {
+  const number = Number(value)
+  if (Number.isSafeInteger(number)) {
+    putNumber(words, at, number)
+    return
+  }
   words[at] = Number(value & 0xffffffffn)
   words[at + 1] = Number((value >> 32n) & 0xffffffffn)
+}
+
+function putNumber(words: Uint32Array, at: number, value: number): void {
+  words[at] = value >>> 0
+  words[at + 1] = Math.floor(value / HIGH)
 }
 
 const get64 = (words: Uint32Array, at: number): bigint => (BigInt(words[at + 1] ?? 0) << 32n) | BigInt(words[at] ?? 0)
 
 function putTime(words: Uint32Array, secondsAt: number, nsAt: number, timeNs: bigint): void {
-  const rest = ((timeNs % NS) + NS) % NS
-  put64(words, secondsAt, (timeNs - rest) / NS)
-  words[nsAt] = Number(rest)
+  const seconds = timeNs / NS
+  const rest = Number(timeNs - seconds * NS)
+  // Division rounds towards 1970.
+  putNumber(words, secondsAt, rest < 0 ? Number(seconds) - 1 : Number(seconds))
+  words[nsAt] = rest < 0 ? rest + 1_000_000_000 : rest
 }
 
 const getTime = (words: Uint32Array, secondsAt: number, nsAt: number): bigint =>
