@@ -1,6 +1,7 @@
 import type { Clock } from '@holdfast/ports'
-import { runCommandLine, type Io, type LocalNode } from '../src/index.ts'
-import { ClosedOutputError } from '../src/io.ts'
+import { runCommandLine } from '../src/command-line.ts'
+import { ClosedOutputError, type Io } from '../src/io.ts'
+import type { LocalNode } from '../src/local.ts'
 
 export interface MemoryIo extends Io {
   out(): string

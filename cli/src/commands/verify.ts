@@ -1,4 +1,4 @@
-import type { VerifySummary } from '@holdfast/node/api'
+import type { VerifySummary, WorkEvent } from '@holdfast/node/api'
 import { given, type Define } from '../command.ts'
 import { withNode } from '../connect.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -25,25 +25,33 @@ export const defineVerify: Define = (parent, start) => {
     })
 }
 
+/** Exit code 24 when a member could not be asked, and nothing worse was found. */
 export const runVerify: Run<VerifyOptions> = (signal, options, io) =>
   withNode(signal, options, io, async (node) => {
     const { volume, readData, mesh } = options
-    const summary = await followWork(options, io, node.verify({ readData, mesh, ...given({ volume }) }, { signal }))
+    let unreachable = false
+    async function* watched(): AsyncGenerator<WorkEvent<VerifySummary>> {
+      for await (const event of node.verify({ readData, mesh, ...given({ volume }) }, { signal })) {
+        if (event.message_type === 'error' && event.hf_code === 'HF_PEER_UNREACHABLE') unreachable = true
+        yield event
+      }
+    }
+    const summary = await followWork(options, io, watched())
     const output = createOutput(options, io)
     if (!options.json) for (const each of summary.nodes) await output.line(nodeLine(each, readData))
-    return exitOf(summary)
+    const found = exitOf(summary)
+    return found === EXIT.done && unreachable ? EXIT.unreachable : found
   })
 
-/** 22 when something needed is wrong or lacking here or there, 21 when all of that was healed. */
+/** 22 when something is wrong or lacking somewhere, 21 when all that was found is healed. */
 function exitOf({ nodes }: VerifySummary): number {
-  const bad = nodes.reduce((sum, node) => sum + node.missingCount + node.corruptCount, 0)
-  const healed = nodes.reduce((sum, node) => sum + node.healedCount, 0)
-  if (bad === 0) return EXIT.done
-  return healed >= bad ? EXIT.healed : EXIT.corrupt
+  const isBad = nodes.some((node) => node.missingCount > 0 || node.corruptCount > node.healedCount)
+  if (isBad) return EXIT.corrupt
+  return nodes.some((node) => node.healedCount > 0) ? EXIT.healed : EXIT.done
 }
 
 function nodeLine(node: VerifySummary['nodes'][number], readData: boolean): string {
-  const bad = node.missingCount + node.corruptCount
+  const bad = node.missingCount + node.corruptCount + node.healedCount
   const found =
     bad === 0
       ? 'all present and right'

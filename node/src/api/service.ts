@@ -394,11 +394,11 @@ export interface VerifySummary {
     readonly chunks: number
     readonly bytes: number
     readonly journalBlocks: number
-    /** Needed by the history and not held. */
+    /** Needed by the history and not held, after healing. */
     readonly missingCount: number
-    /** Held and wrong. */
+    /** Frames that were held and wrong. */
     readonly corruptCount: number
-    /** Of both, fetched anew and right now. */
+    /** Chunks that were missing or wrong and are right now. */
     readonly healedCount: number
   }[]
 }
