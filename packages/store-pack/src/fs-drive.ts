@@ -250,5 +250,7 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
 function driveError(what: string, cause: unknown): HoldfastError {
   if (!(cause instanceof Error) || !('code' in cause) || cause instanceof TypeError) throw cause
   const code = CODES[String(cause.code)] ?? 'HF_DRIVE_FAILED'
-  return new HoldfastError(code, `${what}: ${cause.message}`, { cause, retryable: code === 'HF_DRIVE_FULL' })
+  const full =
+    code === 'HF_DRIVE_FULL' ? { retryable: true, next: 'make room on the drive; the node then goes on' } : {}
+  return new HoldfastError(code, `${what}: ${cause.message}`, { cause, ...full })
 }

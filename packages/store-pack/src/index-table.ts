@@ -33,7 +33,7 @@ export class IndexTable {
   readonly #db: IndexDatabase
   readonly #onWriteFailed: (cause: unknown) => void
   readonly #runs = new JournalRuns()
-  /** By the key as Latin-1 text, in the order in which rows were put last. */
+  /** By the key as Latin-1 text. */
   readonly #overlay = new Map<string, Waiting>()
   readonly #scratch = Buffer.alloc(keys.CHUNK_KEY_BYTES)
   /** Good chunks in all rows; in those that are written; and what the next batch adds to that. */
@@ -230,8 +230,6 @@ export class IndexTable {
   #put(key: Uint8Array, value: Uint8Array, chunks: number): void {
     const text = latin1(key)
     const before = this.#overlay.get(text)
-    // Deleted first, so that the row moves behind those put before it.
-    if (before !== undefined) this.#overlay.delete(text)
     this.#overlay.set(text, { key, value, chunks: chunks + (before?.chunks ?? 0) })
     void this.#drain()
   }

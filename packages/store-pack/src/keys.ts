@@ -5,7 +5,7 @@
  */
 import { asVolumeId, CORE_KEY_BYTES, VOLUME_ID_BYTES } from '@holdfast/ports'
 import type { VolumeId } from '@holdfast/ports'
-import type { IndexRange } from './types.ts'
+import type { FrameEntry, FrameKind, IndexRange } from './types.ts'
 
 const VERSION = 1
 const TAG = { chunk: 0x63, journal: 0x6a, pack: 0x70, run: 0x72, summary: 0x73 } as const
@@ -25,6 +25,12 @@ export interface FrameRow {
   readonly volume: VolumeId
   /** Journal: number of blocks; chunk: 0. */
   readonly blockCount: number
+}
+
+/** The frame that a row points at. */
+export function entryOf(kind: FrameKind, id: Uint8Array, start: number, row: FrameRow): FrameEntry {
+  const { volume, blockCount, pack, offset, bodyBytes } = row
+  return { kind, volume, id, start, blockCount, pack, offset, bodyBytes }
 }
 
 export interface PackRow {
@@ -93,7 +99,9 @@ export function journalKey(generation: number, coreKey: Uint8Array, start: numbe
   key[0] = generation
   key[1] = TAG.journal
   key.set(coreKey, 2)
-  new DataView(key.buffer).setBigUint64(2 + CORE_KEY_BYTES, BigInt(start))
+  const view = new DataView(key.buffer)
+  view.setUint32(2 + CORE_KEY_BYTES, Math.floor(start / 2 ** 32))
+  view.setUint32(6 + CORE_KEY_BYTES, start >>> 0)
   return key
 }
 

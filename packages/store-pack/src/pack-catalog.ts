@@ -9,6 +9,7 @@ import { IndexTable, isAt } from './index-table.ts'
 import {
   decodeMeta,
   encodeMeta,
+  entryOf,
   EVERYTHING,
   GENERATION_FIRST,
   generationRange,
@@ -238,7 +239,7 @@ export class PackCatalog {
   async #decide(table: IndexTable, entry: FrameEntry): Promise<void> {
     const row = table.rowOf(entry)
     if (row === undefined) return
-    const known: FrameEntry = { ...entry, ...row }
+    const known = entryOf(entry.kind, entry.id, entry.start, row)
     const body = await this.readBody(known)
     if (!(body instanceof Uint8Array) || !isWholeBody(known, body)) table.set(entry, false)
   }

@@ -2,6 +2,7 @@ import { blake3 } from '@holdfast/hash'
 import { equalBytes, hexOf, HoldfastError, MIB, shortId, throwIfAborted } from '@holdfast/ports'
 import type { Chunk, ChunkId, CoreKey, Drive, JournalFrame, VolumeId } from '@holdfast/ports'
 import { decodeJournalBody, encodeChunkFrameHeader, encodeJournalFrame, FRAME_HEADER_BYTES } from './frame.ts'
+import { entryOf } from './keys.ts'
 import type { FrameRow } from './keys.ts'
 import { PackCatalog } from './pack-catalog.ts'
 import { createPackWriter } from './pack-writer.ts'
@@ -74,7 +75,7 @@ class Store implements PackStore {
       throwIfAborted(options.signal)
       const row = this.#held(volume, id)
       if (row === undefined) return undefined
-      const entry: FrameEntry = { kind: 'chunk', id, start: 0, ...row, volume }
+      const entry = entryOf('chunk', id, 0, row)
       const body = await this.#catalog.readBody(entry)
       throwIfAborted(options.signal)
       if (body instanceof Uint8Array && equalBytes(blake3(body), id)) return body
@@ -132,7 +133,7 @@ class Store implements PackStore {
       const found = await this.#catalog.table.journalHolding(coreKey, next)
       if (found === undefined) return
       const { start, row } = found
-      const entry: FrameEntry = { kind: 'journal', id: coreKey, start, ...row }
+      const entry = entryOf('journal', coreKey, start, row)
       const body = await this.#catalog.readBody(entry)
       const frame = body instanceof Uint8Array ? decodeJournalBody(entry, body) : undefined
       if (frame === undefined) {

@@ -10,7 +10,7 @@ import type { BadFrame, FrameEntry, VerifyOptions, VerifyReport } from './types.
 
 /** Bad frames that a report names; the rest are counted. About 300 bytes each. */
 export const BAD_FRAMES_NAMED_MAX = 1000
-/** Bytes read at once while frames are smaller. */
+/** Bytes read at once while frames are small; large ones are read by themselves, so that no byte is read twice. */
 const VERIFY_WINDOW_BYTES = MIB
 /** Bytes between two calls of `onProgress`. */
 const PROGRESS_BYTES = 8 * MIB
@@ -66,7 +66,7 @@ async function checkFrame(reader: PackReader, file: DriveFile, entry: FrameEntry
   let bytes: Uint8Array
   try {
     bytes = readData
-      ? await reader.read(entry.offset, frameBytes, VERIFY_WINDOW_BYTES)
+      ? await reader.read(entry.offset, frameBytes, frameBytes < VERIFY_WINDOW_BYTES / 4 ? VERIFY_WINDOW_BYTES : 0)
       : await reader.readHeader(entry.offset, FRAME_HEADER_BYTES)
   } catch {
     // The window may have failed for a neighbour's sake.
