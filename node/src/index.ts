@@ -2,6 +2,4 @@
 export { configValues, readConfig } from './config/index.ts'
 export { needsPassphrase } from './home/index.ts'
 export { initNode, joinNode } from './new-node.ts'
-export type { NewNodeOptions, NewNodeResult } from './new-node.ts'
 export { startNode } from './node.ts'
-export type { RunningNode, StartNodeOptions } from './node.ts'

@@ -14,7 +14,7 @@ import { createCaptureService } from './capture/index.ts'
 import { configValues, readConfig } from './config/index.ts'
 import { openHome, type Home } from './home/index.ts'
 import { createIngestPool } from './ingest/index.ts'
-import { createReplication } from './replication/index.ts'
+import { createReplication, TRANSPORT_WINDOW_BYTES } from './replication/index.ts'
 import { createNodeService } from './service/service.ts'
 import type { ServiceParts } from './service/parts.ts'
 import { createSystemClock, createSystemRandom } from './system/index.ts'
@@ -103,6 +103,7 @@ async function compose(options: StartNodeOptions, stack: Stack): Promise<Running
     listen: [config.listen],
     ...(config.announce === undefined ? {} : { announce: config.announce }),
     admit: (peer) => admission(peer, keeper, authorityOf.current),
+    windowBytes: TRANSPORT_WINDOW_BYTES,
     clock,
   })
   await transport.start()

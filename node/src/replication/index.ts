@@ -2,7 +2,6 @@
  *  acks and the charter. */
 import { CHUNKS_PROTOCOL, CREDIT_BYTES_MAX } from '@holdfast/replication'
 
-export { CHARTER_BUNDLE_BYTES_MAX } from './charter-exchange.ts'
 export { requestJoin } from './join.ts'
 export { createReplication } from './replication.ts'
 export * from './types.ts'

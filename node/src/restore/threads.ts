@@ -53,7 +53,10 @@ export class RestoreThreads {
 
   #start(data: RestoreThreadData): Thread {
     // Descriptors come from the C library and are closed by Node: it must not keep its own account of them.
-    const worker = new Worker(new URL('./restore-worker.js', import.meta.url), { workerData: data, trackUnmanagedFds: false })
+    const worker = new Worker(new URL('./restore-worker.js', import.meta.url), {
+      workerData: data,
+      trackUnmanagedFds: false,
+    })
     const thread: Thread = { worker, waiting: new Map(), dead: undefined }
     worker.on('message', (reply: RestoreReply) => {
       const waiting = thread.waiting.get(reply.id)

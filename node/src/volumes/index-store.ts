@@ -27,6 +27,13 @@ export class IndexStore {
     try {
       return new IndexStore(await open())
     } catch (error) {
+      // The home's lock is held, so a locked level is a defect, not damage.
+      if (
+        error instanceof Error &&
+        'cause' in error &&
+        (error.cause as { code?: unknown } | undefined)?.code === 'LEVEL_LOCKED'
+      )
+        throw error
       onDamage(error)
       rmSync(directory, { recursive: true, force: true })
       return new IndexStore(await open())

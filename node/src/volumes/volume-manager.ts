@@ -68,7 +68,9 @@ export class VolumeManager {
   async start(): Promise<void> {
     this.#journals = await this.#openJournals()
     this.#parts.authority.keeper.onChange(() => this.#later(() => this.#reconcile()))
-    this.#parts.replication.onHead((head) => void this.#compare(head))
+    this.#parts.replication.onHead((head) => {
+      void this.#compare(head)
+    })
     await this.#later(() => this.#reconcile())
     // What the packs do not hold is not there: the logs are made anew, and what is lacking is asked of the members.
     if (this.#doubtful.size > 0) await this.rebuild()

@@ -75,7 +75,10 @@ class Ledger {
   publish(frame: JournalFrame): void {
     for (const [offset, block] of frame.blocks.entries()) {
       const known = this.published.get(frame.start + offset)
-      assert.ok(known === undefined || Buffer.compare(known, block) === 0, `two contents of block ${frame.start + offset}`)
+      assert.ok(
+        known === undefined || Buffer.compare(known, block) === 0,
+        `two contents of block ${frame.start + offset}`,
+      )
       this.published.set(frame.start + offset, block)
     }
   }
@@ -129,7 +132,12 @@ interface World {
   readonly checkpoint: () => Promise<void>
 }
 
-async function openWorld(drive: MemoryDrive, level: BinaryLevel, disk: MemoryJournalDisk, ledger: Ledger): Promise<World> {
+async function openWorld(
+  drive: MemoryDrive,
+  level: BinaryLevel,
+  disk: MemoryJournalDisk,
+  ledger: Ledger,
+): Promise<World> {
   const store = await openPackStore({
     drive,
     index: level.sublevel<Uint8Array, Uint8Array>('packs', BINARY),
@@ -138,7 +146,10 @@ async function openWorld(drive: MemoryDrive, level: BinaryLevel, disk: MemoryJou
   const journals = createMemoryJournalStore(disk)
   const keys = deriveVolumeKeys(RING)
   const codec = createRecordCodec(keys, VOLUME, createSeededRandom(1))
-  const catalog = await openCatalog({ level: level.sublevel<Uint8Array, Uint8Array>('catalog', BINARY), volume: VOLUME })
+  const catalog = await openCatalog({
+    level: level.sublevel<Uint8Array, Uint8Array>('catalog', BINARY),
+    volume: VOLUME,
+  })
   const { volume } = await openVolume({
     entry: ENTRY,
     identity: IDENTITY,
@@ -182,7 +193,12 @@ function draftOf(path: string, parts: readonly { id: ChunkId; bytes: Uint8Array 
     mtimeNs: 1n,
     size: parts.reduce((sum, { bytes }) => sum + bytes.byteLength, 0),
     torn: false,
-    extents: parts.map(({ id, bytes }) => ({ chunk: id, offset: 0, length: bytes.byteLength, fingerprint: new Uint8Array(16) })),
+    extents: parts.map(({ id, bytes }) => ({
+      chunk: id,
+      offset: 0,
+      length: bytes.byteLength,
+      fingerprint: new Uint8Array(16),
+    })),
     refs: parts.map(({ id, bytes }) => ({ id, storedBytes: bytes.byteLength, kind: 'bundle' as const })),
     needs: parts.map(({ id }) => id),
   }
@@ -215,7 +231,11 @@ async function check({ store, volume }: World, ledger: Ledger): Promise<void> {
     }
   }
   for (const [index, block] of ledger.published) {
-    assert.deepEqual(Buffer.from((await volume.log.get(index)) ?? []), Buffer.from(block), `block ${index} was told and is another`)
+    assert.deepEqual(
+      Buffer.from((await volume.log.get(index)) ?? []),
+      Buffer.from(block),
+      `block ${index} was told and is another`,
+    )
   }
 }
 

@@ -2,5 +2,4 @@
 export * from './clock/manual-clock.ts'
 export * from './random/seeded-random.ts'
 export * from './transport/memory-network.ts'
-export { MEMORY_STREAM_WINDOW_BYTES } from './transport/memory-stream.ts'
 export * from './drive/index.ts'

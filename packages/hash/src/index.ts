@@ -2,8 +2,6 @@
  *  (fingerprints, tokens, text hashes) and derived (subkeys). */
 import { blake3 as nativeBlake3, Blake3Hasher } from '@napi-rs/blake-hash'
 
-export const HASH_BYTES = 32
-
 // The binding takes any Uint8Array, views on WebAssembly memory included, without a copy; its types say Buffer.
 const asBuffer = (bytes: Uint8Array): Buffer => bytes as Buffer
 
