@@ -58,7 +58,7 @@ class LevelStatStore implements StatStore {
       for (;;) {
         const entries = await iterator.nextv(STAT_ROWS_MAX)
         if (entries.length === 0) return
-        yield entries.flatMap(([key, value]) => decodeRow(key.slice(1), value) ?? [])
+        yield entries.flatMap(([key, value]) => decodeRow(ownBytes(key, 1), value) ?? [])
       }
     } finally {
       await iterator.close()
@@ -122,6 +122,9 @@ const putOf = (half: number, row: StatRow): StatOperation => ({
   value: encodeRow(row),
 })
 
+/** A copy: `slice` of a Buffer, which level returns, is none. */
+const ownBytes = (bytes: Uint8Array, from: number, to?: number): Uint8Array => new Uint8Array(bytes.subarray(from, to))
+
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 function headOf(head: Head): StatOperation {
@@ -153,7 +156,7 @@ function encodeRow({ racy, words, digest }: StatRow): Uint8Array {
 function decodeRow(path: Uint8Array, value: Uint8Array): StatRow | undefined {
   if (value.byteLength !== ROW_BYTES || value[0] !== VERSION) return undefined
   const flags = value[1] ?? 0
-  const digest = value.slice(HEADER_BYTES, WORDS_AT)
+  const digest = ownBytes(value, HEADER_BYTES, WORDS_AT)
   if ((flags & FLAG_KEYED) === 0) return { path, words: undefined, racy: false, digest }
   const view = viewOf(value)
   const words = new Uint32Array(STAT_WORDS)

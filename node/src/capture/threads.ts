@@ -28,8 +28,10 @@ export class CaptureThreads {
 
   start(): void {
     if (this.#walker !== undefined) return
-    this.#walker = this.#thread('walk-worker.js', (listener, message: FromWalker) => listener.onWalker(message))
-    this.#watcher = this.#thread('watch-worker.js', (listener, message: FromWatcher) => listener.onWatcher(message))
+    this.#walker = this.#thread('walk')
+    this.#walker.on('message', (message: FromWalker) => this.#listeners.get(message.volume)?.onWalker(message))
+    this.#watcher = this.#thread('watch')
+    this.#watcher.on('message', (message: FromWatcher) => this.#listeners.get(message.volume)?.onWatcher(message))
   }
 
   async stop(): Promise<void> {
@@ -67,23 +69,17 @@ export class CaptureThreads {
     this.#watcher?.postMessage(message)
   }
 
-  #thread<M extends { readonly volume: number }>(
-    file: string,
-    hear: (listener: ThreadListener, message: M) => void,
-  ): Worker {
-    const name = file.replace('-worker.js', '')
-    const thread = new Worker(new URL(`./${file}`, import.meta.url), { name })
+  #thread(name: string): Worker {
+    const thread = new Worker(new URL(`./${name}-worker.js`, import.meta.url), { name: `capture ${name}` })
     let cause: unknown
     this.#ended.push(new Promise((resolve) => thread.on('exit', () => resolve())))
-    thread.on('message', (message: M) => {
-      const listener = this.#listeners.get(message.volume)
-      if (listener !== undefined) hear(listener, message)
-    })
     thread.on('error', (error) => (cause = error))
     thread.on('exit', (code) => {
       const message = `the ${name} thread of capture died (exit code ${code})`
       this.#death ??= new HoldfastError('HF_INTERNAL', message, { cause, next: 'restart the node' })
-      for (const listener of [...this.#listeners.values()]) listener.onDeath(this.#death)
+      // A copy: who hears of it may leave.
+      const listeners = Array.from(this.#listeners.values())
+      for (const listener of listeners) listener.onDeath(this.#death)
     })
     return thread
   }

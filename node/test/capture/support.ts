@@ -28,6 +28,13 @@ export function tempDir(): string {
   return realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-volume-')))
 }
 
+/** A promise that resolves when it is told to. */
+export function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
+  const resolvers: (() => void)[] = []
+  const opened = new Promise<void>((resolve) => resolvers.push(resolve))
+  return { opened, open: () => resolvers.forEach((resolve) => resolve()) }
+}
+
 /** Reads whole files on this thread; one group a job. */
 export class FakePool implements IngestPool {
   readonly read: string[] = []
@@ -127,12 +134,14 @@ export class FakeHistory {
   }
 
   async *current(): AsyncGenerator<HistoryRow> {
-    const rows = [...this.rows.entries()].sort(([a], [b]) => (a < b ? -1 : 1))
-    for (const [, row] of rows) yield row
+    for (const key of this.paths()) {
+      const row = this.rows.get(key)
+      if (row !== undefined) yield row
+    }
   }
 
   paths(): string[] {
-    return [...this.rows.keys()].sort()
+    return [...this.rows.keys()].toSorted()
   }
 
   /** `put path` and `delete path`, in order of seq. */

@@ -14,7 +14,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { HoldfastError } from '@holdfast/ports'
-import { Bench, bytes } from './support.ts'
+import { Bench, bytes, gate } from './support.ts'
 
 describe('capture of a volume', () => {
   let bench: Bench
@@ -95,7 +95,7 @@ describe('capture of a volume', () => {
     chmodSync(bench.at('file'), 0o600)
     chmodSync(bench.at('d'), 0o700)
     await bench.capture.flush()
-    assert.deepEqual(bench.history.log(seq).sort(), ['put d', 'put file'])
+    assert.deepEqual(bench.history.log(seq).toSorted(), ['put d', 'put file'])
     assert.equal(bench.history.rows.get('file')?.mode, 0o600)
   })
 
@@ -158,7 +158,7 @@ describe('capture of a volume', () => {
     await bench.restart()
     await bench.capture.flush()
     assert.deepEqual([...new Set(bench.pool.read)], ['changed'])
-    assert.deepEqual(bench.history.log(seq).sort(), ['delete deleted', 'put changed'])
+    assert.deepEqual(bench.history.log(seq).toSorted(), ['delete deleted', 'put changed'])
   })
 
   it('rebuilds what it knows from the catalog when the stat store is behind, and makes no version twice', async () => {
@@ -284,8 +284,8 @@ describe('capture of a volume', () => {
 
   it('flushes what changed while an older reading of it was on its way', async () => {
     write('file', 'old')
-    let open: () => void = () => undefined
-    bench.pool.handOver = new Promise((resolve) => (open = resolve))
+    const { opened, open } = gate()
+    bench.pool.handOver = opened
     await bench.start({ watch: false })
     const first = bench.capture.flush()
     await bench.until('read', () => bench.pool.read.length > 0)
@@ -344,8 +344,8 @@ describe('capture of a volume', () => {
   describe('the end', () => {
     it('waits for commits under way, and lets no flush wait for ever', async () => {
       write('file')
-      let open: () => void = () => undefined
-      bench.history.gate = new Promise((resolve) => (open = resolve))
+      const { opened, open } = gate()
+      bench.history.gate = opened
       await bench.start({ watch: false })
       const flushed = bench.capture.flush()
       await bench.until('read', () => bench.pool.read.length > 0)

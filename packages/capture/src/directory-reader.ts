@@ -73,7 +73,6 @@ export function createLibcReader(calls: Libc): DirectoryReader {
     encodeStatx(statxWords, words)
     return undefined
   }
-  const opened = (fd: number, path: Uint8Array): OpenDirectory | string => (fd < 0 ? errnoName(fd) : { fd, path })
 
   return {
     words,
@@ -102,6 +101,8 @@ export function createLibcReader(calls: Libc): DirectoryReader {
     close: (directory) => void calls.close(directory.fd),
   }
 }
+
+const opened = (fd: number, path: Uint8Array): OpenDirectory | string => (fd < 0 ? errnoName(fd) : { fd, path })
 
 function isDots(bytes: Uint8Array, start: number, end: number): boolean {
   if (bytes[start] !== DOT) return false

@@ -330,7 +330,8 @@ class InotifyWatcher implements Watcher {
     this.#orphans = []
     for (const node of orphans) {
       if (node.parent !== undefined) continue
-      for (const below of [...this.#nodes.below(node)]) this.#unwatch(below)
+      const moved = [...this.#nodes.below(node)]
+      for (const below of moved) this.#unwatch(below)
     }
   }
 

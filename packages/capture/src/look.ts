@@ -14,8 +14,6 @@ export interface LookParts {
   readonly number: number
 }
 
-/** Vanished paths reported per unit. */
-const VANISHED_PER_UNIT = 1000
 /** Directories that a check of single paths keeps open, at most. */
 const OPEN_MAX = 64
 const SLASH = 0x2f
@@ -29,7 +27,9 @@ export class Look {
   readonly sink: ChangeSink
   readonly number: number
   readonly totals = { files: 0, bytes: 0, directories: 0, symlinks: 0, others: 0, problems: 0 }
+  /** Entries found gone, and how many of them were told. */
   #gone: number[] = []
+  #goneAt = 0
 
   constructor(parts: LookParts) {
     this.tree = parts.tree
@@ -83,7 +83,7 @@ export class Look {
       const entry = found[index] ?? -1
       for (let child = tree.firstChildOf(entry); child >= 0; child = tree.nextOf(child)) found.push(child)
     }
-    for (const entry of found.reverse()) {
+    for (const entry of found.toReversed()) {
       tree.clearFlag(entry, PENDING)
       if (tree.has(entry, CAPTURED)) {
         tree.setFlag(entry, GONE)
@@ -95,14 +95,16 @@ export class Look {
     }
   }
 
-  /** Tells of what is gone, children before parents; not of what was captured anew or forgotten since. */
-  *reportGone(): Generator<undefined, void> {
-    const gone = this.#gone
-    this.#gone = []
-    for (const [index, entry] of gone.entries()) {
+  /** Tells of what is gone, children before parents, up to `max`; true if there is more. Not of what was captured anew or forgotten since. */
+  reportGone(max: number): boolean {
+    const end = Math.min(this.#goneAt + max, this.#gone.length)
+    for (const entry of this.#gone.slice(this.#goneAt, end))
       if (this.tree.has(entry, GONE)) this.sink.vanished(this.tree.pathOf(entry))
-      if (index % VANISHED_PER_UNIT === VANISHED_PER_UNIT - 1) yield
-    }
+    this.#goneAt = end
+    if (end < this.#gone.length) return true
+    this.#gone = []
+    this.#goneAt = 0
+    return false
   }
 
   /** Looks at single paths. Directories to be walked come back: those that are new, and with `enterKnown` all. */
@@ -122,7 +124,7 @@ export class Look {
     } finally {
       closeAll()
     }
-    for (const step of this.reportGone()) void step
+    this.reportGone(Infinity)
     return directories
   }
 

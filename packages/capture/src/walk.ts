@@ -6,6 +6,8 @@ import { isDirectory, sameDevice } from './stat-key.ts'
 
 /** Directories kept open on the way down, at most: a descriptor each. Deeper trees are opened anew from the root. */
 export const OPEN_DEPTH_MAX = 128
+/** Vanished paths told per unit. */
+const VANISHED_PER_UNIT = 1000
 const EMPTY = new Uint8Array(0)
 
 /** A directory on the way down. */
@@ -56,7 +58,7 @@ class Walk {
       const child = this.#enter(frame, entry)
       if (child !== undefined) yield* this.#readInto(child)
     }
-    yield* this.#look.reportGone()
+    while (this.#look.reportGone(VANISHED_PER_UNIT)) yield
   }
 
   close(): void {
@@ -127,7 +129,8 @@ class Walk {
     const { entry, directory } = frame
     const visit = (bytes: Uint8Array, start: number, end: number, problem: string | undefined): void =>
       this.#visit(frame, bytes, start, end, problem)
-    for (let more = true; more && directory !== undefined;) {
+    if (directory === undefined) return
+    for (let more = true; more;) {
       const result = reader.read(directory, visit)
       if ('problem' in result) {
         if (!REPLACED.has(result.problem)) this.#look.problem(frame.path, result.problem)
@@ -141,8 +144,8 @@ class Walk {
     tree.clearFlag(entry, PENDING)
     if (this.#unmounted.delete(entry) && !this.#lookAtMountPoint(frame)) return
     if (tree.has(entry, KEYED)) tree.setDevice(entry, frame.words)
-    if (directory !== undefined) this.#findVanished(frame, directory)
-    yield* this.#look.reportGone()
+    this.#findVanished(frame, directory)
+    while (this.#look.reportGone(VANISHED_PER_UNIT)) yield
     tree.prune(entry)
   }
 

@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { CAPTURED, decodeStat, encodeStat, KEYED, LiveTree, STAT_WORDS, type StatKey } from '@holdfast/capture'
 import { bytes, text } from './temp.ts'
 
@@ -48,7 +48,7 @@ describe('live tree', () => {
           assert.equal(text(tree.pathOf(entry)), wanted)
           assert.deepEqual(decodeStat(tree.stats, tree.statAt(entry)), key(expected))
         }
-        assert.deepEqual(captured(tree).sort(), [...model.keys()].sort())
+        assert.deepEqual(captured(tree).toSorted(), [...model.keys()].toSorted())
       }),
     )
   })

@@ -89,10 +89,16 @@ function walkerSuite(makeReader: () => DirectoryReader): void {
   }
   /** What a node does with what was found: captures it. */
   const capture = (found: Found, racy = false): void => {
-    for (const [path, stat] of found.stats) walker.tree.capture(bytes(path), words(stat), 0, { racy, ignored: false })
+    for (const [path, stat] of found.stats) walker.tree.capture(bytes(path), wordsOf(stat), 0, { racy, ignored: false })
     for (const path of found.vanished) walker.tree.forget(bytes(path))
   }
   const settle = (): void => capture(walk())
+  const isUnavailable = (): void => {
+    const found = listen()
+    assert.equal(walkWith(found).type, 'unavailable')
+    assert.equal(walker.check([bytes('file')], found.sink).end.type, 'unavailable')
+    assert.deepEqual([found.changed, found.vanished], [[], []])
+  }
 
   beforeEach(() => {
     root = tempDir()
@@ -106,7 +112,7 @@ function walkerSuite(makeReader: () => DirectoryReader): void {
     start()
     const found = listen()
     const end = walkWith(found)
-    assert.deepEqual([...found.changed].sort(), ['d', 'd/empty', 'd/file', 'dangling'])
+    assert.deepEqual([...found.changed].toSorted(), ['d', 'd/empty', 'd/file', 'dangling'])
     assert.ok(found.changed.indexOf('d') < found.changed.indexOf('d/file'))
     assert.equal(end.type === 'done' && end.totals.files, 1)
     assert.equal(end.type === 'done' && end.totals.directories, 2)
@@ -125,7 +131,7 @@ function walkerSuite(makeReader: () => DirectoryReader): void {
     chmodSync(at('mode'), 0o600)
     utimesSync(at('time'), 1, 1)
     const found = walk()
-    assert.deepEqual(found.changed.sort(), ['content', 'mode', 'time'])
+    assert.deepEqual(found.changed.toSorted(), ['content', 'mode', 'time'])
     assert.deepEqual(found.why.get('content'), { known: true, racy: false })
   })
 
@@ -178,7 +184,7 @@ function walkerSuite(makeReader: () => DirectoryReader): void {
     mkdirSync(at('f'))
     write('f/child')
     const found = walk()
-    assert.deepEqual(found.changed.sort(), ['d', 'f', 'f/child'])
+    assert.deepEqual(found.changed.toSorted(), ['d', 'f', 'f/child'])
     assert.deepEqual(found.vanished, ['d/child'])
     capture(found)
     const again = walk()
@@ -206,7 +212,7 @@ function walkerSuite(makeReader: () => DirectoryReader): void {
     const names = [Buffer.from([0xff, 0xfe]), Buffer.from('a\nb'), Buffer.alloc(255, 0x61)]
     for (const name of names) writeFileSync(Buffer.concat([Buffer.from(`${root}/`), name]), 'x')
     start()
-    assert.deepEqual(walk().changed.sort(), names.map((name) => name.toString('latin1')).sort())
+    assert.deepEqual(walk().changed.toSorted(), names.map((name) => name.toString('latin1')).toSorted())
     settle()
     assert.deepEqual(walk().changed, [])
   })
@@ -246,7 +252,7 @@ function walkerSuite(makeReader: () => DirectoryReader): void {
     write('d/skip/file')
     write('skip/file')
     start(['d/skip'])
-    assert.deepEqual(walk().changed.sort(), ['d', 'skip', 'skip/file'])
+    assert.deepEqual(walk().changed.toSorted(), ['d', 'skip', 'skip/file'])
     const checked = check('d/skip/file', 'd/skip')
     assert.deepEqual([checked.changed, checked.directories], [[], []])
   })
@@ -257,7 +263,7 @@ function walkerSuite(makeReader: () => DirectoryReader): void {
       write(`${name}/sub/file`)
     }
     start()
-    assert.deepEqual(walk('a').changed.sort(), ['a', 'a/sub', 'a/sub/file'])
+    assert.deepEqual(walk('a').changed.toSorted(), ['a', 'a/sub', 'a/sub/file'])
     capture(walk('a'))
     unlinkSync(at('a/sub/file'))
     assert.deepEqual(walk('a/sub').vanished, ['a/sub/file'])
@@ -276,7 +282,7 @@ function walkerSuite(makeReader: () => DirectoryReader): void {
       unlinkSync(at('d/gone'))
       write('d/new')
       const found = check('d/changed', 'd/same', 'd/gone', 'd/new', 'd/never', 'nowhere/at/all')
-      assert.deepEqual(found.changed.sort(), ['d/changed', 'd/new'])
+      assert.deepEqual(found.changed.toSorted(), ['d/changed', 'd/new'])
       assert.deepEqual(found.vanished, ['d/gone'])
       assert.equal(found.why.get('d/new')?.known, false)
     })
@@ -299,25 +305,35 @@ function walkerSuite(makeReader: () => DirectoryReader): void {
       renameSync(at('d'), at('e'))
       mkdirSync(at('d'))
       const found = check('new', 'd', 'e')
-      assert.deepEqual(found.directories.sort(), ['d', 'e', 'new'])
+      assert.deepEqual(found.directories.toSorted(), ['d', 'e', 'new'])
       assert.deepEqual(walk('d').vanished, ['d/file'])
     })
   })
 
-  describe('an unavailable root', () => {
-    const unavailable = (): void => {
-      const found = listen()
-      assert.equal(walkWith(found).type, 'unavailable')
-      assert.equal(walker.check([bytes('file')], found.sink).end.type, 'unavailable')
-      assert.deepEqual([found.changed, found.vanished], [[], []])
-    }
+  describe('a drive mounted below the root', () => {
+    it('and not mounted any more loses nothing; emptied while mounted, it does', () => {
+      let mounted = true
+      mkdirSync(at('drive'))
+      write('drive/file')
+      walker = createTreeWalker({ root: bytes(root), reader: withDrive(makeReader(), () => mounted) })
+      settle()
+      assert.deepEqual(walk().changed, [])
+      unlinkSync(at('drive/file'))
+      mounted = false
+      const found = walk()
+      assert.deepEqual([found.vanished, found.problems], [[], ['drive ENODEV']])
+      mounted = true
+      assert.deepEqual(walk().vanished, ['drive/file'])
+    })
+  })
 
+  describe('an unavailable root', () => {
     it('that is missing loses nothing', () => {
       write('file')
       start()
       settle()
       renameSync(root, `${root}-away`)
-      unavailable()
+      isUnavailable()
       renameSync(`${root}-away`, root)
       assert.deepEqual(walk().vanished, [])
     })
@@ -328,7 +344,7 @@ function walkerSuite(makeReader: () => DirectoryReader): void {
       settle()
       rmSync(root, { recursive: true })
       writeFileSync(root, 'x')
-      unavailable()
+      isUnavailable()
     })
 
     it('that is another, empty directory loses nothing until it is accepted', () => {
@@ -337,7 +353,7 @@ function walkerSuite(makeReader: () => DirectoryReader): void {
       settle()
       renameSync(root, `${root}-away`)
       mkdirSync(root)
-      unavailable()
+      isUnavailable()
       walker.acceptRoot()
       assert.deepEqual(walk().vanished, ['file'])
       rmSync(`${root}-away`, { recursive: true })
@@ -385,7 +401,7 @@ function walkerSuite(makeReader: () => DirectoryReader): void {
 
   it('does not take for vanished what was captured while its directory was read', () => {
     mkdirSync(at('d'))
-    for (let index = 0; index < 5000; index++) write(`d/f${index}`)
+    for (let index = 0; index < 3000; index++) write(`d/f${index}`)
     start()
     settle()
     const found = listen()
@@ -422,10 +438,38 @@ function walkerSuite(makeReader: () => DirectoryReader): void {
   })
 }
 
-function words(stat: StatKey): Uint32Array {
-  const encoded = new Uint32Array(STAT_WORDS)
-  encodeStat(stat, encoded)
-  return encoded
+/** As the reader is, but what is below `drive` is on another device while it is mounted. */
+function withDrive(reader: DirectoryReader, mounted: () => boolean): DirectoryReader {
+  let inside = false
+  const mark = (on: boolean): void => void (reader.words[13] = on ? 0xbeef : 0xcafe)
+  return {
+    ...reader,
+    words: reader.words,
+    openChild(parent, name) {
+      inside = mounted() && text(name) === 'drive'
+      return reader.openChild(parent, name)
+    },
+    stat(directory, name) {
+      const problem = reader.stat(directory, name)
+      mark(inside || (mounted() && text(name) === 'drive'))
+      return problem
+    },
+    read: (directory, visit) =>
+      reader.read(directory, (seen, from, to, problem) => {
+        mark(inside || (mounted() && text(seen.subarray(from, to)) === 'drive'))
+        visit(seen, from, to, problem)
+      }),
+    close(directory) {
+      inside = false
+      reader.close(directory)
+    },
+  }
+}
+
+function wordsOf(stat: StatKey): Uint32Array {
+  const words = new Uint32Array(STAT_WORDS)
+  encodeStat(stat, words)
+  return words
 }
 
 const calls = libc()

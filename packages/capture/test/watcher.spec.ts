@@ -251,7 +251,10 @@ function watcherContract(kind: Kind): void {
       for (let file = 0; file < 20; file++) names.push(`d${directory}/f${file}`)
     }
     await watch()
-    for (let round = 0; round < 10; round++) for (const name of names) write(name)
+    for (const name of names) write(name)
+    await settled()
+    seen.forget()
+    for (let round = 0; round < 10; round++) for (const name of names) chmodSync(at(name), 0o600 + round)
     await settled()
     const missed = (): number => names.filter((name) => !seen.covers(name)).length
     if (kind.tellsLoss) assert.equal(missed(), 0)
@@ -345,6 +348,24 @@ function watcherContract(kind: Kind): void {
   }
 }
 
+/** Refuses the watches from the given one on. */
+function refusing(calls: Libc, from: number, errno: number): Libc {
+  let count = 0
+  return {
+    ...calls,
+    inotifyAddWatch: (...args) => (++count >= from ? errno : calls.inotifyAddWatch(...args)),
+  }
+}
+
+async function openWith(calls: Libc): Promise<Watched> {
+  const root = tempDir()
+  for (const name of ['a', 'b', 'c']) mkdirSync(join(root, name))
+  const seen = new Watched()
+  const watcher = await openInotifyWatcher(calls, seen.options(root))
+  await watcher.close()
+  return seen
+}
+
 describe('inotify watcher', function () {
   const calls = libc()
   if (calls === undefined) return
@@ -353,36 +374,19 @@ describe('inotify watcher', function () {
   describe('refused by the system', () => {
     afterEach(removeTempDirs)
 
-    /** Refuses the watches from the given one on. */
-    const refusing = (from: number, errno: number): Libc => {
-      let count = 0
-      return {
-        ...calls,
-        inotifyAddWatch: (...args) => (++count >= from ? errno : calls.inotifyAddWatch(...args)),
-      }
-    }
-    const openWith = async (libcalls: Libc): Promise<Watched> => {
-      const root = tempDir()
-      for (const name of ['a', 'b', 'c']) mkdirSync(join(root, name))
-      const seen = new Watched()
-      const watcher = await openInotifyWatcher(libcalls, seen.options(root))
-      await watcher.close()
-      return seen
-    }
-
     it('says once that there are no watches left, and watches what it can', async () => {
-      const seen = await openWith(refusing(3, -constants.errno.ENOSPC))
+      const seen = await openWith(refusing(calls, 3, -constants.errno.ENOSPC))
       assert.deepEqual(seen.lost, [{ path: '', reason: 'watch-limit' }])
     })
 
     it('names a directory that may not be read', async () => {
-      const seen = await openWith(refusing(4, -constants.errno.EACCES))
+      const seen = await openWith(refusing(calls, 4, -constants.errno.EACCES))
       assert.equal(seen.lost.length, 1)
       assert.equal(seen.lost[0]?.reason, 'unreadable')
     })
 
     it('fails to open if the root may not be watched', async () => {
-      await assert.rejects(openWith(refusing(1, -constants.errno.ENOSPC)), { code: 'HF_SOURCE_UNAVAILABLE' })
+      await assert.rejects(openWith(refusing(calls, 1, -constants.errno.ENOSPC)), { code: 'HF_SOURCE_UNAVAILABLE' })
     })
   })
 })
