@@ -4,6 +4,7 @@ import { isoTime, isoTimeNs } from '../api/iso-time.ts'
 import { pathField, pathText } from '../api/path-text.ts'
 import type { DiffEntry, ListEvent, Moment, NodeService, Notice, TreeEntry, VersionEntry } from '../api/service.ts'
 import type { Volume } from '../volumes/volume.ts'
+import { behindNotices } from './behind.ts'
 import { fileContent } from './content.ts'
 import type { ServiceParts } from './parts.ts'
 
@@ -16,6 +17,7 @@ export function createLook(parts: ServiceParts): Look {
     async *ls({ volume: name, path, at, recursive }) {
       const volume = volumes.find(name)
       const { catalog } = volume.reader()
+      yield* behindNotices(parts, volume)
       yield* momentNotices(volume, at)
       const moment = at === undefined ? undefined : catalogMoment(at)
       const isRoot = path.byteLength === 0
@@ -32,6 +34,7 @@ export function createLook(parts: ServiceParts): Look {
     async *log({ volume: name, path, limit }) {
       const volume = volumes.find(name)
       const { catalog } = volume.reader()
+      yield* behindNotices(parts, volume)
       yield* listing(found(catalog.log(path, limit), volume, path), versionEntry)
     },
 
@@ -66,7 +69,7 @@ export function createLook(parts: ServiceParts): Look {
               : 'holdfast restore brings it back as it was',
         })
       }
-      const notices: string[] = []
+      const notices = [...behindNotices(parts, volume)].map((notice) => notice.message)
       for await (const notice of momentNotices(volume, at)) notices.push(notice.message)
       return { size: row.size, notices, bytes: fileContent(parts, volume, row, signal) }
     },

@@ -5,17 +5,21 @@ import { pathField, pathText } from '../api/path-text.ts'
 import type { NodeService, RestoreSummary, WorkEvent } from '../api/service.ts'
 import { restoreTree } from '../restore/index.ts'
 import type { RestoreRow } from '../restore/index.ts'
+import { behindNotices, caughtUp } from './behind.ts'
 import { EventQueue } from './event-queue.ts'
 import { catalogMoment, momentNotices, rowAt } from './look.ts'
 import type { ServiceParts } from './parts.ts'
 
 /** Writes a past state of a volume, or of one path in it, to a directory of this machine. */
-export function createRestoring({ volumes, chunks, clock }: ServiceParts): Pick<NodeService, 'restore'> {
+export function createRestoring(parts: ServiceParts): Pick<NodeService, 'restore'> {
+  const { volumes, chunks, clock } = parts
   return {
     async *restore(request, { signal }) {
       const volume = volumes.find(request.volume)
       const { catalog, ring } = volume.reader()
       const startedMs = clock.monotonicMs()
+      await caughtUp(parts, volume, signal)
+      yield* behindNotices(parts, volume)
       const resolved = await catalog.resolve(request.at === undefined ? undefined : catalogMoment(request.at))
       if (resolved === undefined) {
         throw new HoldfastError('HF_NOT_FOUND', `nothing of volume ${volume.name} has been captured yet`, {

@@ -67,7 +67,10 @@ export class VolumeManager {
   /** Opens everything that the charter names; volumes of this node begin to be captured in the background. */
   async start(): Promise<void> {
     this.#journals = await this.#openJournals()
-    this.#parts.authority.keeper.onChange(() => this.#later(() => this.#reconcile()))
+    this.#parts.authority.keeper.onChange(() => {
+      // A failure is logged where the work is queued; the next change tries again.
+      this.#later(() => this.#reconcile()).catch(() => undefined)
+    })
     this.#parts.replication.onHead((head) => {
       void this.#compare(head)
     })
