@@ -10,7 +10,7 @@ import {
 } from '@holdfast/replication'
 import type { CallMessage } from '@holdfast/replication'
 import type { Channel } from './channel.ts'
-import { Mutex, Tasks, asError } from './tasks.ts'
+import { Mutex, Tasks, asError, orAborted } from './tasks.ts'
 import type { CallHandler, ReplicationLog } from './types.ts'
 
 /** Longest wait for an answer, ms, unless the caller says otherwise. */
@@ -115,9 +115,10 @@ export class CallServer {
         if (request.type !== 'request') throw new HoldfastError('HF_PEER_PROTOCOL', 'an answer where requests belong')
         if (count >= CALLS_PER_PEER_MAX) throw new HoldfastError('HF_PEER_PROTOCOL', 'more calls than allowed')
         count++
-        running.run(async () => {
+        running.run(async (ended) => {
           try {
-            const answer = await answerCall(request, this.#handlers.get(request.method), stream, this.#log)
+            const handler = this.#handlers.get(request.method)
+            const answer = await orAborted(answerCall(request, handler, stream, this.#log), ended)
             await mutex.run(() => stream.send(encodeCall(answer), { signal }))
           } finally {
             count--
@@ -125,7 +126,7 @@ export class CallServer {
         })
       }
     } finally {
-      // A handler that still runs has nobody to answer; it is waited for all the same.
+      // A handler that still runs has nobody to answer any more.
       stream.abort()
       await running.stop()
     }

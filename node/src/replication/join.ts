@@ -3,7 +3,7 @@ import { HoldfastError, JOIN_PROTOCOL } from '@holdfast/ports'
 import type { MessageStream } from '@holdfast/ports'
 import { decodeCall, encodeCall } from '@holdfast/replication'
 import { answerCall, asLocalError } from './calls.ts'
-import { asError } from './tasks.ts'
+import { asError, orAborted } from './tasks.ts'
 import type { JoinHandler, JoinRequestOptions, ReplicationLog } from './types.ts'
 
 /** Longest time for a join, ms: the inviter may have to ask a majority of the mesh. */
@@ -23,7 +23,8 @@ export async function serveJoin(
   if (request.type !== 'request' || request.method !== JOIN_METHOD) {
     throw new HoldfastError('HF_PEER_PROTOCOL', 'not a join request')
   }
-  const answer = await answerCall(request, handler && ((body, from) => handler(from, body)), stream, log)
+  const answering = answerCall(request, handler && ((body, from) => handler(from, body)), stream, log)
+  const answer = await orAborted(answering, signal)
   await stream.send(encodeCall(answer), { signal })
   await stream.close()
   // The joiner closes when it has the answer.

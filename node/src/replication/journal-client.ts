@@ -78,7 +78,12 @@ export class JournalClient {
       throw new HoldfastError('HF_PEER_PROTOCOL', 'a frame above the limit')
     this.#parts.push(answer.bytes)
     if (!answer.last) return
-    const whole = Buffer.concat(this.#parts, this.#partBytes)
+    const whole = new Uint8Array(this.#partBytes)
+    let offset = 0
+    for (const part of this.#parts) {
+      whole.set(part, offset)
+      offset += part.byteLength
+    }
     this.#parts = []
     this.#partBytes = 0
     this.#options.onFrame(decodeFrameMessage(whole), whole.byteLength)

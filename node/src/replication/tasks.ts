@@ -56,6 +56,21 @@ export function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<vo
   })
 }
 
+/** The outcome of `work`, or HF_ABORTED as soon as the signal is given; `work` then goes on unheeded. */
+export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let onAbort: (() => void) | undefined
+  const aborted = new Promise<never>((_resolve, reject) => {
+    onAbort = () => reject(new HoldfastError('HF_ABORTED', 'aborted', { cause: signal.reason }))
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort, { once: true })
+  })
+  try {
+    return await Promise.race([work, aborted])
+  } finally {
+    if (onAbort) signal.removeEventListener('abort', onAbort)
+  }
+}
+
 /** Lets one piece of work after the other use a thing, in the order of asking. */
 export class Mutex {
   #last: Promise<unknown> = Promise.resolve()

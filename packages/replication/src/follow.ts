@@ -57,7 +57,7 @@ export type FollowEffect =
 
 export class Follow {
   readonly #onlyIfBehind: boolean
-  readonly #passedOver = new Map<string, number>()
+  readonly #passedOver = new Map<string, { readonly untilMs: number; readonly blamed: boolean }>()
   #sources: readonly FollowSource[] = []
   #length: number
   /** Where the next frame must start: the length, and the frames that wait to be accepted. */
@@ -106,6 +106,12 @@ export class Follow {
   }
 
   #onSources(sources: readonly FollowSource[], nowMs: number): readonly FollowEffect[] {
+    for (const { peer, length } of sources) {
+      // One that could not serve and now tells another length has opened the volume, or has grown.
+      const before = this.#sources.find((s) => hexOf(s.peer) === hexOf(peer))
+      const passedOver = this.#passedOver.get(hexOf(peer))
+      if (passedOver?.blamed === false && before?.length !== length) this.#passedOver.delete(hexOf(peer))
+    }
     this.#sources = sources
     if (!sources.some((s) => this.#isSource(s.peer))) this.#subscription = undefined
     return this.#choose(nowMs)
@@ -141,17 +147,18 @@ export class Follow {
   #onRefused(nowMs: number): readonly FollowEffect[] {
     const peer = this.#subscription?.peer
     this.#subscription = undefined
-    return peer ? this.#passOver(peer, nowMs + USELESS_SOURCE_MS, nowMs) : []
+    return peer ? this.#passOver(peer, false, nowMs) : []
   }
 
   #onViolation(peer: NodeId | undefined, reason: string, nowMs: number): readonly FollowEffect[] {
     if (!peer) return []
     const left = [...this.#leave(), this.#dropQueue()]
-    return [...left, { type: 'blame', peer, reason }, ...this.#passOver(peer, nowMs + BLAMED_SOURCE_MS, nowMs)]
+    return [...left, { type: 'blame', peer, reason }, ...this.#passOver(peer, true, nowMs)]
   }
 
-  #passOver(peer: NodeId, untilMs: number, nowMs: number): readonly FollowEffect[] {
-    this.#passedOver.set(hexOf(peer), untilMs)
+  #passOver(peer: NodeId, blamed: boolean, nowMs: number): readonly FollowEffect[] {
+    const untilMs = nowMs + (blamed ? BLAMED_SOURCE_MS : USELESS_SOURCE_MS)
+    this.#passedOver.set(hexOf(peer), { untilMs, blamed })
     this.#failures++
     return this.#choose(nowMs)
   }
@@ -175,7 +182,7 @@ export class Follow {
   /** Follows the best source there is, changing to the primary when that comes back. */
   #choose(nowMs: number): readonly FollowEffect[] {
     if (this.#waiting) return []
-    for (const [peer, untilMs] of this.#passedOver) if (untilMs <= nowMs) this.#passedOver.delete(peer)
+    for (const [peer, { untilMs }] of this.#passedOver) if (untilMs <= nowMs) this.#passedOver.delete(peer)
     const fit = this.#sources.filter((s) => this.#fits(s))
     const best = fit.filter((s) => !this.#passedOver.has(hexOf(s.peer))).toSorted(better)[0]
     const present = this.#sources.find((s) => this.#isSource(s.peer))

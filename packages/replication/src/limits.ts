@@ -14,8 +14,8 @@ export const LIVE_CHUNK_BYTES_MAX = 64 * KIB
 export const LIVE_CHUNKS_MAX = 64
 /** Newest commits of a volume kept in memory for followers at the tail, bytes. */
 export const LIVE_RING_BYTES = MIB
-/** Blocks of one frame, bytes in all, as it is stored and sent. */
-export const FRAME_BLOCK_BYTES_MAX = 16 * MIB
+/** Blocks of one frame, bytes in all: what the journal takes as one append. */
+export const FRAME_BLOCK_BYTES_MAX = 4 * MIB
 /** One part of a frame on its way. */
 export const FRAME_PART_BYTES_MAX = 256 * KIB
 /** An encoded frame message: blocks, chunks that travel along, and their headers. */

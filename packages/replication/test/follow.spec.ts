@@ -132,6 +132,14 @@ describe('Follow', () => {
     assert.deepEqual(tell({ type: 'refused', subscription: 2, reason: 'unavailable' }), ['retry-later 2'])
   })
 
+  it('a source that could not serve is tried again as soon as it tells another length', () => {
+    const { tell } = play(new Follow({ length: 0, onlyIfBehind: false }))
+    tell({ type: 'sources', sources: [source(primary)] })
+    assert.deepEqual(tell({ type: 'refused', subscription: 1, reason: 'unknown-volume' }), ['retry-later 1'])
+    assert.deepEqual(tell({ type: 'sources', sources: [source(primary)] }), ['retry-later 1'])
+    assert.deepEqual(tell({ type: 'sources', sources: [source(primary, 0)] }), ['subscribe 1 #2 from 0'])
+  })
+
   it('a failure here: waits with a growing back-off, blames nobody, starts over from its own length', () => {
     const { tell } = play(new Follow({ length: 0, onlyIfBehind: false }))
     tell({ type: 'sources', sources: [source(primary, 9)] })
