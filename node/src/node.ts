@@ -189,7 +189,7 @@ async function compose(options: StartNodeOptions, stack: Stack): Promise<Running
     log,
     authority,
     volumes,
-    chunks: new ChunkSource(store, replication),
+    chunks: new ChunkSource(store, replication, (volume, id) => volumes.get(volume)?.chunkLost(id)),
     store,
     replication,
     volumesOpened: () => manager.settled(),

@@ -1,9 +1,13 @@
 import type { CatalogRow } from '@holdfast/journal'
-import { equalBytes } from '@holdfast/ports'
+import { hasCode, hexOf, HoldfastError } from '@holdfast/ports'
+import type { ChunkId } from '@holdfast/ports'
+import { createOpener } from '@holdfast/sealing'
 import type { PackStore } from '@holdfast/store-pack'
 import type { Logger } from 'pino'
 import type { CaptureHealth, CaptureService, StatStore, VolumeCapture } from '../capture/index.ts'
+import { knownSegments } from '../ingest/index.ts'
 import type { IngestPool, KnownSegment } from '../ingest/index.ts'
+import { forgetLostContent } from './recapture.ts'
 import type { Volume } from './volume.ts'
 import type { VolumeWriter } from './writer.ts'
 
@@ -31,6 +35,12 @@ export async function startCapture(parts: CapturingParts): Promise<VolumeCapture
   void learnKnown(parts).catch((error: unknown) =>
     log.warn({ err: error }, 'known content was not loaded; some may be stored twice'),
   )
+  const recaptured = await forgetLostContent(volume, parts.store, stats)
+  if (recaptured.size > 0)
+    log.warn(
+      { volume: volume.name, paths: recaptured.size },
+      'content is lost here and with every member; it is read from the source again',
+    )
   const hasHistory = catalog.applied.seq > 0
   let baselined = hasHistory
   const capture = service.open({
@@ -38,7 +48,10 @@ export async function startCapture(parts: CapturingParts): Promise<VolumeCapture
     root: Buffer.from(directory),
     sink: writer,
     stats,
-    history: { seq: () => catalog.applied.seq, current: () => currentRows(catalog.walk(new Uint8Array(0))) },
+    history: {
+      seq: () => catalog.applied.seq,
+      current: () => currentRows(catalog.walk(new Uint8Array(0)), recaptured),
+    },
     onHealth: (event) => report(event, parts),
     onProgress: () => {
       if (baselined || capture.status().coverageMs === undefined) return
@@ -50,8 +63,9 @@ export async function startCapture(parts: CapturingParts): Promise<VolumeCapture
   return capture
 }
 
-async function* currentRows(rows: AsyncIterable<CatalogRow>) {
+async function* currentRows(rows: AsyncIterable<CatalogRow>, without: ReadonlySet<string>) {
   for await (const { content, ...row } of rows) {
+    if (without.size > 0 && without.has(Buffer.from(row.path).toString('latin1'))) continue
     yield {
       ...row,
       content:
@@ -67,19 +81,37 @@ async function* currentRows(rows: AsyncIterable<CatalogRow>) {
 /** Tells the pool what the live files consist of, so that equal content is found and not stored again. */
 async function learnKnown({ volume, pool, store }: CapturingParts): Promise<void> {
   let batch: KnownSegment[] = []
-  for await (const { content, refs } of volume.reader().catalog.walk(new Uint8Array(0))) {
-    if (content.type !== 'inline') continue
-    for (const extent of content.extents) {
-      const ref = refs.find(({ id }) => equalBytes(id, extent.chunk))
-      if (ref !== undefined && store.has(volume.id, extent.chunk))
-        batch.push({ ...extent, storedBytes: ref.storedBytes })
-    }
-    if (batch.length < LEARN_BATCH) continue
+  const add = (segment: KnownSegment): void => {
+    if (store.has(volume.id, segment.chunk)) batch.push(segment)
+    if (batch.length < LEARN_BATCH) return
     pool.learn(batch)
     batch = []
   }
+  const { catalog, keys } = volume.reader()
+  const options = { fetch: heldBy(store, volume), opener: createOpener(keys), fingerprint: keys.fingerprint }
+  for await (const { content, refs, size } of catalog.walk(new Uint8Array(0))) {
+    if (content.type === 'inline') {
+      const storedBytes = new Map(refs.map((ref) => [hexOf(ref.id), ref.storedBytes]))
+      for (const extent of content.extents) add({ ...extent, storedBytes: storedBytes.get(hexOf(extent.chunk)) ?? 0 })
+    }
+    if (content.type !== 'recipe' || !store.has(volume.id, content.root)) continue
+    try {
+      for await (const segment of knownSegments({ root: content.root, size }, options)) add(segment)
+    } catch (error) {
+      // A recipe that is not all here teaches less; it is fetched or captured again by others.
+      if (!hasCode(error, 'HF_CHUNK_MISSING')) throw error
+    }
+  }
   pool.learn(batch)
 }
+
+const heldBy =
+  (store: PackStore, volume: Volume) =>
+  async (id: ChunkId): Promise<Uint8Array> => {
+    const stored = await store.get(volume.id, id)
+    if (stored === undefined) throw new HoldfastError('HF_CHUNK_MISSING', 'a node of a recipe is not held here')
+    return stored
+  }
 
 const UNAVAILABLE = 'unavailable: '
 

@@ -7,10 +7,16 @@ import type { Replication } from '../replication/index.ts'
 export class ChunkSource {
   readonly #store: PackStore
   readonly #replication: Pick<Replication, 'fetchChunk'>
+  readonly #onLost: (volume: VolumeId, id: ChunkId) => void
 
-  constructor(store: PackStore, replication: Pick<Replication, 'fetchChunk'>) {
+  constructor(
+    store: PackStore,
+    replication: Pick<Replication, 'fetchChunk'>,
+    onLost: (volume: VolumeId, id: ChunkId) => void,
+  ) {
     this.#store = store
     this.#replication = replication
+    this.#onLost = onLost
   }
 
   /** Stored bytes, verified against the id, the caller's. A chunk that is bad here is fetched like one that is not held.
@@ -21,6 +27,7 @@ export class ChunkSource {
       if (held !== undefined) return held
     } catch (error) {
       if (!hasCode(error, 'HF_CHUNK_CORRUPT')) throw error
+      this.#onLost(volume, id)
     }
     return this.#replication.fetchChunk(volume, id, options)
   }

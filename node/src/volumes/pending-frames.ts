@@ -1,4 +1,4 @@
-import { hexOf, HoldfastError } from '@holdfast/ports'
+import { hasCode, hexOf, HoldfastError } from '@holdfast/ports'
 import type { ChunkId } from '@holdfast/ports'
 import type { FrameEntry, PackStore } from '@holdfast/store-pack'
 import type { IngestPool, SealedGroup } from '../ingest/index.ts'
@@ -22,6 +22,7 @@ export class PendingFrames {
   readonly #store: Pick<PackStore, 'adopt' | 'settled'>
   readonly #byChunk = new Map<string, PendingFrame>()
   readonly #unsynced = new Map<number, FrameEntry[]>()
+  #failure: Error | undefined
 
   constructor(pool: Pick<IngestPool, 'commit'>, store: Pick<PackStore, 'adopt' | 'settled'>) {
     this.#pool = pool
@@ -63,6 +64,8 @@ export class PendingFrames {
   /** Writes `frames` through `worker` and resolves when they and every chunk in `needs` are durable and known to the store.
    *  @throws HF_DRIVE_FULL, HF_DRIVE_FAILED: then nothing may be acknowledged */
   async makeDurable(worker: number, frames: readonly Uint8Array[], needs: Iterable<ChunkId>): Promise<void> {
+    // A drive that failed for one thread has failed for all: nothing more is acknowledged on it.
+    if (this.#failure !== undefined) throw this.#failure
     const workers = new Set([worker])
     const underWay = new Set<Promise<void>>()
     for (const id of needs) {
@@ -71,7 +74,12 @@ export class PendingFrames {
       else if (pending !== undefined) workers.add(pending.worker)
     }
     for (const each of workers) underWay.add(this.#sync(each, each === worker ? frames : []))
-    await Promise.all(underWay)
+    try {
+      await Promise.all(underWay)
+    } catch (error) {
+      if (hasCode(error, 'HF_DRIVE_FAILED')) this.#failure ??= error
+      throw error
+    }
     await this.#store.settled()
   }
 

@@ -120,6 +120,13 @@ export class Volume implements ReplicatedVolume {
     this.#tell(head, { frame, chunks: small ? await this.#chunksOf(held.map((ref) => ref.id)) : [] })
   }
 
+  /** A chunk that was held turned out to be bad: it is missing again, and what it is in is not known without a search, so the
+   *  volume counts as complete up to nothing until it is back. */
+  chunkLost(id: ChunkId): void {
+    this.completeness.lost(id, 0, false, 0)
+    this.#tell(this.log.head())
+  }
+
   /** Looks at the whole history anew for chunks that are not held, after some were found to be bad. */
   recheck(): Promise<void> {
     return this.#inOrder(async () => {

@@ -1,0 +1,57 @@
+import type { CatalogRow } from '@holdfast/journal'
+import { hexOf } from '@holdfast/ports'
+import type { ChunkId } from '@holdfast/ports'
+import { readChunkHeader } from '@holdfast/sealing'
+import type { PackStore } from '@holdfast/store-pack'
+import type { StatStore } from '../capture/index.ts'
+import type { Volume } from './volume.ts'
+
+/**
+ * Files whose content is lost here and with every member are read from the source again: what is known of their state is
+ * forgotten, so that the next walk takes them for changed and stores them anew. Only what exists now can come back so.
+ * @returns the paths that will be read again, as bytes in latin1
+ */
+export async function forgetLostContent(
+  volume: Volume,
+  store: PackStore,
+  stats: StatStore,
+): Promise<ReadonlySet<string>> {
+  if (volume.completeness.missingCount === 0) return new Set()
+  const missing = new Set(volume.completeness.missing(Number.POSITIVE_INFINITY, () => false).map(({ id }) => hexOf(id)))
+  const lost: Uint8Array[] = []
+  for await (const row of volume.reader().catalog.walk(new Uint8Array(0))) {
+    if (await names(row, missing, volume, store)) lost.push(row.path)
+  }
+  const seq = await stats.seq()
+  if (lost.length > 0 && seq !== undefined) await stats.apply([], lost, seq)
+  return new Set(lost.map((path) => Buffer.from(path).toString('latin1')))
+}
+
+async function names(
+  row: CatalogRow,
+  missing: ReadonlySet<string>,
+  volume: Volume,
+  store: PackStore,
+): Promise<boolean> {
+  for (const { id, role } of row.refs) {
+    if (missing.has(hexOf(id))) return true
+    if (role === 'recipe' && (await recipeNames(id, missing, volume, store))) return true
+  }
+  return false
+}
+
+async function recipeNames(
+  id: ChunkId,
+  missing: ReadonlySet<string>,
+  volume: Volume,
+  store: PackStore,
+): Promise<boolean> {
+  const stored = await store.get(volume.id, id)
+  const recipe = stored === undefined ? undefined : readChunkHeader(stored).recipe
+  if (recipe === undefined) return false
+  for (const child of recipe.children) {
+    if (missing.has(hexOf(child.id))) return true
+    if (recipe.level > 1 && (await recipeNames(child.id, missing, volume, store))) return true
+  }
+  return false
+}
