@@ -108,8 +108,8 @@ describe('bad homes', function () {
   it('an unknown key of the configuration suggests the near one', async () => {
     const config = `${node.home}/config.toml`
     const text = readFileSync(config, 'utf8')
-    writeFileSync(config, `regoin = "eu-1"\n${text}`)
-    refused(await node.run(['up', '--json']), 2, 'HF_CONFIG_INVALID', /regoin.*region/s)
+    writeFileSync(config, `lisen = "127.0.0.1:0"\n${text}`)
+    refused(await node.run(['up', '--json']), 2, 'HF_CONFIG_INVALID', /lisen.*listen/s)
     writeFileSync(config, 'this is = = no toml\n')
     refused(await node.run(['up', '--json']), 2, 'HF_CONFIG_INVALID', /config\.toml/)
     writeFileSync(config, text)
@@ -215,15 +215,27 @@ describe('bad directories, paths, times and destinations', function () {
     const to = world.path('full-of-things')
     mkdirSync(to)
     writeFileSync(`${to}/mine`, 'mine')
-    refused(await node.run(['restore', 'data', '--to', to, '--json']), 1, 'HF_CONFLICT', /not empty/)
+    refused(await node.run(['restore', 'data', '--to', to, '--json']), 1, 'HF_CONFLICT', /holds other things/)
     assert.deepEqual([...manifestOf(to).keys()], ['mine'])
   })
 
   it('a destination that cannot be written', async () => {
     const file = world.path('in-the-way')
     writeFileSync(file, 'mine')
-    refused(await node.run(['restore', 'data', '--to', `${file}/below`, '--json']), 1, 'HF_DESTINATION', /in-the-way/)
-    refused(await node.run(['restore', 'data', '--to', file, '--json']), 1, 'HF_DESTINATION', /in-the-way/)
+    for (const to of [file, `${file}/below`]) {
+      refused(
+        await node.run(['restore', 'data', '--to', to, '--json']),
+        1,
+        'HF_CONFLICT',
+        /in-the-way.* is not a directory/,
+      )
+    }
+    refused(
+      await node.run(['restore', 'data', '--to', '/proc/restored', '--json']),
+      1,
+      'HF_DESTINATION',
+      /\/proc\/restored/,
+    )
     assert.equal(readFileSync(file, 'utf8'), 'mine')
   })
 
