@@ -1,4 +1,5 @@
-import { HoldfastError } from '@holdfast/ports'
+import { asChunkId, HoldfastError } from '@holdfast/ports'
+import type { BadFrame } from '@holdfast/store-pack'
 import type { NodeService, RepairIndexSummary, VerifySummary, WorkEvent } from '../api/service.ts'
 import type { Volume } from '../volumes/volume.ts'
 import { EventQueue } from './event-queue.ts'
@@ -17,6 +18,12 @@ export function createVerifying(
   reopenAll: () => Promise<{ versions: number; journalBlocks: number }>,
 ): Pick<NodeService, 'verify' | 'repairIndex'> & { answerVerify: (body: Uint8Array) => Promise<Uint8Array> } {
   const { store, volumes, clock, authority, replication } = parts
+
+  /** A chunk that was healed lies elsewhere now; its damaged frame is dead and says nothing of what is held. */
+  const isReplaced = ({ entry, pack, offset }: BadFrame): boolean => {
+    const held = entry?.kind === 'chunk' ? store.locate(entry.volume, asChunkId(entry.id)) : undefined
+    return held !== undefined && (held.pack !== pack || held.offset !== offset)
+  }
 
   const verifyHere = async (
     wanted: readonly Volume[],
@@ -37,7 +44,8 @@ export function createVerifying(
           errorCount: 0,
         }),
     })
-    for (const bad of report.bad.slice(0, FINDINGS_NAMED_MAX)) {
+    const damage = report.bad.filter((bad) => !isReplaced(bad))
+    for (const bad of damage.slice(0, FINDINGS_NAMED_MAX)) {
       events?.push({
         message_type: 'error',
         hf_code: 'HF_PACK_CORRUPT',
@@ -66,7 +74,7 @@ export function createVerifying(
       bytes: report.checkedBytes,
       journalBlocks,
       missingCount: Math.max(0, missingCount - healedCount),
-      corruptCount: report.badFrames,
+      corruptCount: damage.length + report.badFrames - report.bad.length,
       healedCount,
     }
   }
