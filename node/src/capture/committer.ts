@@ -1,12 +1,17 @@
-import { encodeStat, keyOf, STAT_WORDS } from '@holdfast/capture'
-import type { StatKey } from '@holdfast/capture'
+import { encodeStat, sameShown, STAT_WORDS } from '@holdfast/capture'
 import { equalBytes } from '@holdfast/ports'
 import type { Draft, SealedGroup } from '../ingest/types.ts'
 import type { Change } from './change-queue.ts'
-import { digestOf } from './digest.ts'
+import { contentKeyOf } from './content-key.ts'
 import { CAPTURE_COMMITS_MAX, RACY_MS } from './limits.ts'
 import type { CaptureBatch, CaptureSink, StatRow, StatStore } from './types.ts'
 import type { TreeNote, VolumeLink } from './volume-link.ts'
+
+/** A draft with the change that it was read for. */
+export interface Read {
+  readonly change: Change
+  readonly draft: Draft
+}
 
 /** What became of a change: the status that was captured, if it can be relied on. */
 export interface Settled {
@@ -18,13 +23,6 @@ export interface CommitterParts {
   readonly sink: CaptureSink
   readonly stats: StatStore
   readonly link: VolumeLink
-}
-
-/** A draft to be recorded or, if it is as the history has it, only noted. */
-interface Kept {
-  readonly draft: Draft
-  readonly row: StatRow
-  readonly changed: boolean
 }
 
 /**
@@ -44,83 +42,64 @@ export class Committer {
     this.#parts = parts
   }
 
-  /** Whether nothing is under way. */
-  get idle(): boolean {
-    return this.#commits === 0
-  }
-
-  /** Records what differs from the history. `readMs`: wall clock before the reading began. Of `changes` all drafts' paths are.
+  /** Records what differs from the history. `readMs`: wall clock before the reading began.
    *  @throws what the sink or the stat store threw */
-  async put(
-    group: SealedGroup,
-    drafts: readonly Draft[],
-    changes: ReadonlyMap<string, Change>,
-    readMs: number,
-  ): Promise<Settled[]> {
-    const kept = await this.#compare(drafts, changes, readMs)
-    const others = drafts.filter(({ type }) => type === 'other')
-    const deletions = await this.#known(
-      others.map(({ path }) => path),
-      changes,
-    )
-    const changed = kept.filter((one) => one.changed).map(({ draft }) => draft)
-    const rows = kept.map(({ row }) => row)
-    await this.#commit({ group, drafts: changed, deletions }, rows, deletions)
-    const notes = rows.map(({ path, words, racy }): TreeNote => ({ path, words, racy, ignored: false }))
-    for (const { path, stat } of others) notes.push({ path, words: wordsOf(stat), racy: false, ignored: true })
+  async put(group: SealedGroup, reads: readonly Read[], readMs: number): Promise<Settled[]> {
+    const kept = reads.filter(({ draft }) => draft.type !== 'other')
+    const others = reads.filter(({ draft }) => draft.type === 'other')
+    const rows = kept.map(({ draft }) => rowOf(draft, readMs))
+    const drafts = await this.#changed(kept, rows)
+    const deletions = (await this.#known(others.map(({ change }) => change))).map(({ path }) => path)
+    await this.#commit({ group, drafts, deletions }, rows, deletions)
+    const notes = rows.map(({ path, words, keyed, racy }): TreeNote => ({ path, words, keyed, racy, ignored: false }))
+    for (const { draft } of others) notes.push({ ...rowOf(draft, readMs), racy: false, ignored: true })
     this.#parts.link.note(notes)
     await this.#parts.link.reach()
-    return notes.flatMap((note) => settledOf(note, changes))
+    return [...kept, ...others].map(({ change }, index) => settledOf(change, notes[index]))
   }
 
   /** Records that these are gone, children before parents. @throws as `put` */
   async remove(changes: readonly Change[]): Promise<Settled[]> {
-    const byKey = new Map(changes.map((change) => [change.key, change]))
-    const paths = await this.#known(
-      changes.map(({ path }) => path),
-      byKey,
-    )
-    paths.sort((a, b) => Buffer.compare(b, a))
+    const paths = (await this.#known(changes)).map(({ path }) => path).toSorted((a, b) => Buffer.compare(b, a))
     await this.#commit({ drafts: [], deletions: paths }, [], paths)
     this.#parts.link.forget(changes.map(({ path }) => path))
     await this.#parts.link.reach()
     return changes.map((change) => ({ change, captured: undefined }))
   }
 
-  /** Notes that the stat store describes the catalog at this seq; only while idle. */
+  /** Notes that the stat store describes the catalog at this seq; only when settled. */
   async noteSeq(seq: number): Promise<void> {
     await this.#inOrder(() => this.#parts.stats.apply([], [], seq))
   }
 
   /** Resolves when everything handed over is noted, or has failed. */
   async settled(): Promise<void> {
-    while (!this.idle) await new Promise<void>((resolve) => this.#idlers.push(resolve))
+    while (this.#commits > 0) await new Promise<void>((resolve) => this.#idlers.push(resolve))
     await this.#noted.catch(() => undefined)
   }
 
-  async #compare(drafts: readonly Draft[], changes: ReadonlyMap<string, Change>, readMs: number): Promise<Kept[]> {
-    const real = drafts.filter(isRecorded)
-    const known = real.map(({ path }) => path).filter((path) => changes.get(keyOf(path))?.known === true)
+  /** The drafts that are not as the history has them. */
+  async #changed(reads: readonly Read[], rows: readonly StatRow[]): Promise<Draft[]> {
     const before = new Map<string, StatRow>()
-    const rows = known.length === 0 ? [] : await this.#parts.stats.rows(known)
-    for (const row of rows) if (row !== undefined) before.set(keyOf(row.path), row)
-    return real.map((draft) => {
-      const digest = digestOf(draft)
-      const last = before.get(keyOf(draft.path))
-      return {
-        draft,
-        row: { path: draft.path, words: wordsOf(draft.stat), racy: isRacy(draft, readMs), digest },
-        changed: draft.torn || last === undefined || !equalBytes(last.digest, digest),
-      }
+    for (const { key, row } of await this.#known(reads.map(({ change }) => change))) before.set(key, row)
+    const changed = reads.filter(({ change, draft }, index) => {
+      const last = before.get(change.key)
+      const row = rows[index]
+      if (draft.torn || last === undefined || row === undefined) return true
+      return !sameShown(last.words, row.words) || !equalBytes(last.content, row.content)
     })
+    return changed.map(({ draft }) => draft)
   }
 
-  /** Those of the paths that the history has. */
-  async #known(paths: readonly Uint8Array[], changes: ReadonlyMap<string, Change>): Promise<Uint8Array[]> {
-    const maybe = paths.filter((path) => changes.get(keyOf(path))?.known === true)
+  /** Those that the history has, with what it has. */
+  async #known(changes: readonly Change[]): Promise<{ key: string; path: Uint8Array; row: StatRow }[]> {
+    const maybe = changes.filter(({ known }) => known)
     if (maybe.length === 0) return []
-    const rows = await this.#parts.stats.rows(maybe)
-    return maybe.filter((_, index) => rows[index] !== undefined)
+    const rows = await this.#parts.stats.rows(maybe.map(({ path }) => path))
+    return maybe.flatMap(({ key, path }, index) => {
+      const row = rows[index]
+      return row === undefined ? [] : [{ key, path, row }]
+    })
   }
 
   async #commit(batch: CaptureBatch, puts: readonly StatRow[], deletes: readonly Uint8Array[]): Promise<void> {
@@ -165,7 +144,12 @@ export class Committer {
   }
 }
 
-const isRecorded = ({ type }: Draft): boolean => type === 'file' || type === 'directory' || type === 'symlink'
+function rowOf(draft: Draft, readMs: number): StatRow {
+  const { path, stat } = draft
+  const words = new Uint32Array(STAT_WORDS)
+  if (stat !== undefined) encodeStat(stat, words)
+  return { path, words, keyed: stat !== undefined, racy: isRacy(draft, readMs), content: contentKeyOf(draft) }
+}
 
 /** An equal status proves nothing if the change was so young when the file was read that another one can have the same times. */
 function isRacy({ type, torn, stat }: Draft, readMs: number): boolean {
@@ -175,14 +159,7 @@ function isRacy({ type, torn, stat }: Draft, readMs: number): boolean {
   return youngest >= BigInt(Math.floor(readMs - RACY_MS)) * 1_000_000n
 }
 
-function settledOf({ path, words, racy }: TreeNote, changes: ReadonlyMap<string, Change>): Settled[] {
-  const change = changes.get(keyOf(path))
-  return change === undefined ? [] : [{ change, captured: racy ? undefined : words }]
-}
-
-function wordsOf(stat: StatKey | undefined): Uint32Array | undefined {
-  if (stat === undefined) return undefined
-  const words = new Uint32Array(STAT_WORDS)
-  encodeStat(stat, words)
-  return words
-}
+const settledOf = (change: Change, note: TreeNote | undefined): Settled => ({
+  change,
+  captured: note === undefined || note.racy || !note.keyed ? undefined : note.words,
+})

@@ -21,6 +21,7 @@ export class HotFiles {
 
   /** The path changed (again), however that was found. */
   changed(path: Uint8Array, size: number, nowMs: number): void {
+    if (this.#files.size === 0) return
     const hot = this.#files.get(keyOf(path))
     if (hot === undefined) return
     hot.size = size

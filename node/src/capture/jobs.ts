@@ -2,7 +2,7 @@ import { keyOf } from '@holdfast/capture'
 import type { Clock } from '@holdfast/ports'
 import type { Draft, IngestPool, SealedGroup } from '../ingest/types.ts'
 import type { Change, ChangeQueue } from './change-queue.ts'
-import { Committer } from './committer.ts'
+import { Committer, type Read } from './committer.ts'
 import type { HotFiles } from './hot-files.ts'
 import * as limits from './limits.ts'
 import type { CaptureHealth, VolumeCaptureOptions } from './types.ts'
@@ -119,8 +119,8 @@ export class Jobs {
     const readMs = clock.nowMs()
     const paths = changes.map(({ path, size }) => ({ path, sizeHint: size }))
     const onGroup = async (group: SealedGroup): Promise<void> => {
-      const drafts = group.drafts.filter((draft) => this.#isRead(draft, left))
-      for (const { change, captured } of await committer.put(group, drafts, left, readMs)) {
+      const reads = group.drafts.flatMap((draft) => this.#readOf(draft, left))
+      for (const { change, captured } of await committer.put(group, reads, readMs)) {
         this.#done.files++
         this.#done.bytes += change.size
         onCaptured(change.path)
@@ -131,22 +131,22 @@ export class Jobs {
     await pool.ingest({ volume: options.volume, root: options.root, paths }, onGroup, this.#abort.signal)
   }
 
-  /** Deals with what was not read; true for what goes on to the sink. */
-  #isRead(draft: Draft, left: Map<string, Change>): boolean {
+  /** Deals with what was not read; the rest goes on to the sink. */
+  #readOf(draft: Draft, left: Map<string, Change>): Read[] {
     const { path, type, error, torn, size } = draft
     const { clock, queue, hot, onHealth, onUnreadable } = this.#parts
     const change = left.get(keyOf(path))
-    if (change === undefined) return false
+    if (change === undefined) return []
     if (type === 'absent') {
       this.#release(change, left)
       // The check tells a deletion from an unavailable root.
       queue.hint(path, clock.monotonicMs())
-      return false
+      return []
     }
     if (type === 'unreadable') {
       this.#release(change, left)
       onUnreadable(path, error?.code ?? 'HF_UNREADABLE', error?.message ?? 'it cannot be read')
-      return false
+      return []
     }
     if (type === 'other') {
       this.skipped++
@@ -156,7 +156,7 @@ export class Jobs {
       hot.add(path, size, clock.monotonicMs())
       onHealth({ type: 'torn', path })
     }
-    return true
+    return [{ draft, change }]
   }
 
   async #remove(changes: readonly Change[], left: Map<string, Change>): Promise<void> {

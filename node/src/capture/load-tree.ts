@@ -1,5 +1,6 @@
+import { sameShown } from '@holdfast/capture'
 import { equalBytes } from '@holdfast/ports'
-import { digestOf } from './digest.ts'
+import { contentKeyOf, wordsOfHistory } from './content-key.ts'
 import { STAT_ROWS_MAX } from './limits.ts'
 import type { CaptureHistory, HistoryRow, StatRow, StatStore } from './types.ts'
 import type { VolumeLink } from './volume-link.ts'
@@ -28,9 +29,10 @@ async function* rebuilt(stats: StatStore, history: CaptureHistory): AsyncGenerat
 async function mergedWith(stats: StatStore, rows: readonly HistoryRow[]): Promise<StatRow[]> {
   const before = await stats.rows(rows.map(({ path }) => path))
   return rows.map((row, index): StatRow => {
-    const digest = digestOf(row)
+    const words = wordsOfHistory(row)
+    const content = contentKeyOf(row)
     const known = before[index]
-    if (known !== undefined && equalBytes(known.digest, digest)) return known
-    return { path: row.path, words: undefined, racy: false, digest }
+    if (known !== undefined && sameShown(known.words, words) && equalBytes(known.content, content)) return known
+    return { path: row.path, words, keyed: false, racy: false, content }
   })
 }

@@ -1,5 +1,5 @@
 import { STAT_BYTES, STAT_WORDS } from '@holdfast/capture'
-import { DIGEST_BYTES } from './digest.ts'
+import { CONTENT_KEY_BYTES } from './content-key.ts'
 import { STAT_ROWS_MAX } from './limits.ts'
 import type { StatRow, StatStore } from './types.ts'
 
@@ -26,7 +26,7 @@ const HEAD_BYTES = 10
 const FLAG_RACY = 1
 const FLAG_KEYED = 2
 const HEADER_BYTES = 4
-const WORDS_AT = HEADER_BYTES + DIGEST_BYTES
+const WORDS_AT = HEADER_BYTES + CONTENT_KEY_BYTES
 const ROW_BYTES = WORDS_AT + STAT_BYTES
 
 interface Head {
@@ -140,13 +140,12 @@ function decodeHead(value: Uint8Array): Head | undefined {
   return { half: value[1] === 1 ? 1 : 0, seq: Number(viewOf(value).getBigUint64(2, true)) }
 }
 
-/** Version, flags, two bytes of zero, digest, and the words of the status, little-endian. */
-function encodeRow({ racy, words, digest }: StatRow): Uint8Array {
+/** Version, flags, two bytes of zero, content key, and the words of the status, little-endian. */
+function encodeRow({ racy, keyed, words, content }: StatRow): Uint8Array {
   const value = new Uint8Array(ROW_BYTES)
   value[0] = VERSION
-  value[1] = (racy ? FLAG_RACY : 0) | (words === undefined ? 0 : FLAG_KEYED)
-  value.set(digest, HEADER_BYTES)
-  if (words === undefined) return value
+  value[1] = (racy ? FLAG_RACY : 0) | (keyed ? FLAG_KEYED : 0)
+  value.set(content, HEADER_BYTES)
   const view = viewOf(value)
   for (let word = 0; word < STAT_WORDS; word++) view.setUint32(WORDS_AT + word * 4, words[word] ?? 0, true)
   return value
@@ -156,10 +155,9 @@ function encodeRow({ racy, words, digest }: StatRow): Uint8Array {
 function decodeRow(path: Uint8Array, value: Uint8Array): StatRow | undefined {
   if (value.byteLength !== ROW_BYTES || value[0] !== VERSION) return undefined
   const flags = value[1] ?? 0
-  const digest = ownBytes(value, HEADER_BYTES, WORDS_AT)
-  if ((flags & FLAG_KEYED) === 0) return { path, words: undefined, racy: false, digest }
+  const content = ownBytes(value, HEADER_BYTES, WORDS_AT)
   const view = viewOf(value)
   const words = new Uint32Array(STAT_WORDS)
   for (let word = 0; word < STAT_WORDS; word++) words[word] = view.getUint32(WORDS_AT + word * 4, true)
-  return { path, words, racy: (flags & FLAG_RACY) !== 0, digest }
+  return { path, words, keyed: (flags & FLAG_KEYED) !== 0, racy: (flags & FLAG_RACY) !== 0, content }
 }

@@ -50,12 +50,14 @@ export interface CaptureHistory {
 /** What was on disk when a path was captured. */
 export interface StatRow {
   readonly path: Uint8Array
-  /** Its status (`STAT_WORDS` words of @holdfast/capture); undefined: only the digest is known, the path must be looked at. */
-  readonly words: Uint32Array | undefined
+  /** Its status: `STAT_WORDS` words of @holdfast/capture. */
+  readonly words: Uint32Array
+  /** False: the status is only what the catalog knows, without inode and change time, so the path must be looked at. */
+  readonly keyed: boolean
   /** The change was so recent when it was read that an equal key proves nothing: it is read again by the next walk. */
   readonly racy: boolean
-  /** 16 bytes over everything that a record shows of the path (type, mode, owner, mtime, size, target, content). */
-  readonly digest: Uint8Array
+  /** 16 bytes that stand for the content of a file or the target of a link. */
+  readonly content: Uint8Array
 }
 
 /** Path → what was captured, on this node, of one volume. An index: rebuilt from the catalog when it is not at its seq. */

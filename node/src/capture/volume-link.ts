@@ -9,8 +9,10 @@ import type { CaptureThreads } from './threads.ts'
 /** What is noted of a path in the walker's tree. */
 export interface TreeNote {
   readonly path: Uint8Array
-  /** Its status as words; undefined: only the history knows it. */
-  readonly words: Uint32Array | undefined
+  /** Its status as words. */
+  readonly words: Uint32Array
+  /** False: only the history knows it. */
+  readonly keyed: boolean
   readonly racy: boolean
   readonly ignored: boolean
 }
@@ -78,9 +80,9 @@ export class VolumeLink {
   note(notes: readonly TreeNote[]): void {
     const stats = new Uint32Array(notes.length * STAT_WORDS)
     const flags = new Uint8Array(notes.length)
-    for (const [index, { words, racy, ignored }] of notes.entries()) {
-      if (words !== undefined) stats.set(words, index * STAT_WORDS)
-      flags[index] = (racy ? FLAG_RACY : 0) | (ignored ? FLAG_IGNORED : 0) | (words === undefined ? FLAG_UNKEYED : 0)
+    for (const [index, { words, keyed, racy, ignored }] of notes.entries()) {
+      stats.set(words, index * STAT_WORDS)
+      flags[index] = (racy ? FLAG_RACY : 0) | (ignored ? FLAG_IGNORED : 0) | (keyed ? 0 : FLAG_UNKEYED)
     }
     const paths = packPaths(notes.map(({ path }) => path))
     this.#threads.toWalker({ type: 'capture', volume: this.#volume, paths, stats, flags }, [stats.buffer])

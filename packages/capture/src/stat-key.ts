@@ -54,6 +54,13 @@ export function sameStat(a: Uint32Array, aAt: number, b: Uint32Array, bAt: numbe
   )
 }
 
+/** Whether records of both would show the same type, mode, owner and times, and for files the same size. */
+export function sameShown(a: Uint32Array, b: Uint32Array): boolean {
+  if (a[MODE] !== b[MODE] || a[UID] !== b[UID] || a[GID] !== b[GID]) return false
+  if (a[MTIME] !== b[MTIME] || a[MTIME + 1] !== b[MTIME + 1] || a[MTIME_NS] !== b[MTIME_NS]) return false
+  return typeOf(a) !== 'file' || (a[SIZE] === b[SIZE] && a[SIZE + 1] === b[SIZE + 1])
+}
+
 export const isDirectory = (words: Uint32Array, at = 0): boolean => ((words[at + MODE] ?? 0) & S_IFMT) === S_IFDIR
 
 export const sameDevice = (a: Uint32Array, aAt: number, b: Uint32Array, bAt: number): boolean =>
