@@ -390,7 +390,7 @@ export class MemoryWorld {
   async end(): Promise<void> {
     for (const node of this.nodes) await node.stop()
     // What is on the wire arrives.
-    await this.clock.advance(200)
+    await this.clock.advance(400)
     assert.equal(this.clock.timerCount(), 0, 'no timer is left')
   }
 }
