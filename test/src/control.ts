@@ -72,7 +72,9 @@ export class Control {
       call.on('error', (error) => reject(new ControlError(undefined, `${method}: ${error.message}`, error)))
       call.end(JSON.stringify(body))
     })
-    const content = await buffer(answer)
+    const content = await buffer(answer).catch((error: unknown) => {
+      throw new ControlError(undefined, `${method} was cut off`, error)
+    })
     if (answer.statusCode === 200) return { content, answer }
     const told = JSON.parse(content.toString('utf8')) as Line
     throw new ControlError(told.hf_code, told.message ?? `${method} failed with ${answer.statusCode ?? 0}`)
