@@ -15,7 +15,8 @@ export function createProcessIo(): Io {
     stderr: outputStream(process.stderr),
     terminal: { stdin: process.stdin.isTTY, stdout: process.stdout.isTTY, stderr: process.stderr.isTTY },
     get columns() {
-      return process.stderr.columns ?? COLUMNS_DEFAULT
+      // 0 where a terminal was never told its size.
+      return process.stderr.columns || COLUMNS_DEFAULT
     },
     environment: process.env,
     workingDirectory: process.cwd(),

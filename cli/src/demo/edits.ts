@@ -55,14 +55,18 @@ async function statusOf(client: NodeClient, name: string, signal: AbortSignal): 
 
 class RedrawnLine {
   readonly #io: Io
+  #drawn = ''
 
   constructor(io: Io) {
     this.#io = io
   }
 
   async show(lines: readonly string[], status: string): Promise<void> {
+    const text = status.slice(0, Math.max(1, this.#io.columns - 1))
+    if (lines.length === 0 && text === this.#drawn) return
+    this.#drawn = text
     const above = lines.map((line) => `${line}\u001b[K\n`).join('')
-    await this.#io.stdout.write(`\r${above}${status.slice(0, Math.max(1, this.#io.columns - 1))}\u001b[K`)
+    await this.#io.stdout.write(`\r${above}${text}\u001b[K`)
   }
 }
 

@@ -43,9 +43,6 @@ export const METHOD_KINDS = {
 } as const satisfies Record<keyof NodeService, 'document' | 'lines' | 'bytes'>
 
 export type MethodName = keyof NodeService
-export type MethodsOfKind<Kind> = {
-  [Name in MethodName]: (typeof METHOD_KINDS)[Name] extends Kind ? Name : never
-}[MethodName]
 
 export const pathOfMethod = (name: MethodName | 'about'): string => `/v1/${name}`
 
