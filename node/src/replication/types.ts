@@ -15,7 +15,7 @@ import type {
   VolumeId,
 } from '@holdfast/ports'
 
-export type { AckLevel, MemberRole, SignedAck, VolumeHead, VolumeMember } from '@holdfast/replication'
+export type { SignedAck, VolumeHead, VolumeMember } from '@holdfast/replication'
 
 /** The newest commit, given along with a new head so that followers at the tail need no read of a pack. */
 export interface LiveCommit {
@@ -180,9 +180,3 @@ export interface JoinRequestOptions {
   readonly request: Uint8Array
   readonly signal?: AbortSignal
 }
-
-/** Creates the replication of a node; nothing happens before `start`. */
-export type CreateReplication = (options: ReplicationOptions) => Replication
-/** Sends one join request to the inviter and returns its answer.
- *  @throws HF_PEER_UNREACHABLE, HF_PEER_REFUSED, HF_TIMEOUT, HF_ABORTED, and what the inviter's handler threw */
-export type RequestJoin = (options: JoinRequestOptions) => Promise<Uint8Array>

@@ -5,7 +5,7 @@ import { PROTOCOL, World, echo, noise, rejectsWith } from './world.ts'
 import type { TransportContract } from './world.ts'
 
 /** Bytes that a stream may take from its sender while nobody reads them, in all buffers together. */
-export const TRANSPORT_UNREAD_BYTES_MAX = 24 * 1024 * 1024
+const TRANSPORT_UNREAD_BYTES_MAX = 24 * 1024 * 1024
 
 /** Messages on one stream: whole, ordered, bounded, and ended cleanly. */
 export function streamContract(contract: TransportContract): void {

@@ -3,7 +3,6 @@ import { streamContract } from './stream.contract.ts'
 import type { TransportContract } from './world.ts'
 
 export type { TransportContract } from './world.ts'
-export { TRANSPORT_UNREAD_BYTES_MAX } from './stream.contract.ts'
 
 /** Everything a transport owes its users, beyond the types: connections, admission, messages, back-pressure, ends. */
 export function transportContract(contract: TransportContract): void {
