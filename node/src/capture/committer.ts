@@ -23,6 +23,9 @@ export interface CommitterParts {
   readonly sink: CaptureSink
   readonly stats: StatStore
   readonly link: VolumeLink
+  /** False after a commit failed: the catalog may hold what the stat store lacks, so that the store must not claim to describe it. The next
+   *  start compares them. */
+  readonly complete: boolean
 }
 
 /**
@@ -69,7 +72,7 @@ export class Committer {
 
   /** Notes that the stat store describes the catalog at this seq; only when settled. */
   async noteSeq(seq: number): Promise<void> {
-    await this.#inOrder(() => this.#parts.stats.apply([], [], seq))
+    await this.#inOrder(() => this.#note([], [], seq))
   }
 
   /** Resolves when everything handed over is noted, or has failed. */
@@ -110,7 +113,7 @@ export class Committer {
       const committed = isEmpty ? Promise.resolve(undefined) : this.#parts.sink.commit(batch)
       // Heard of in its turn.
       committed.catch(() => undefined)
-      await this.#inOrder(async () => this.#parts.stats.apply(puts, deletes, (await committed)?.lastSeq))
+      await this.#inOrder(async () => this.#note(puts, deletes, (await committed)?.lastSeq))
     } finally {
       this.#leave()
     }
@@ -133,6 +136,10 @@ export class Committer {
     const idlers = this.#idlers
     this.#idlers = []
     for (const resolve of idlers) resolve()
+  }
+
+  #note(puts: readonly StatRow[], deletes: readonly Uint8Array[], seq: number | undefined): Promise<void> {
+    return this.#parts.stats.apply(puts, deletes, this.#parts.complete ? seq : undefined)
   }
 
   #inOrder(note: () => Promise<void>): Promise<void> {

@@ -34,12 +34,13 @@ export class Jobs {
   #committer: Committer
   #busyBytes = 0
   #done = { files: 0, bytes: 0 }
+  #notedSeq: number | undefined
   /** Fifos, sockets and devices met. */
   skipped = 0
 
   constructor(parts: JobsParts) {
     this.#parts = parts
-    this.#committer = this.#newCommitter()
+    this.#committer = this.#newCommitter(true)
   }
 
   /** Expected bytes of the files under way. */
@@ -75,7 +76,7 @@ export class Jobs {
 
   /** After a failure: what was handed over before may fail, what comes now goes on. */
   renew(): void {
-    this.#committer = this.#newCommitter()
+    this.#committer = this.#newCommitter(false)
   }
 
   abort(reason: Error): void {
@@ -88,9 +89,12 @@ export class Jobs {
     await this.#committer.settled()
   }
 
-  /** Notes that the stat store describes the catalog at this seq; only when settled. */
-  noteSeq(seq: number): Promise<void> {
-    return this.#committer.noteSeq(seq)
+  /** Notes that the stat store describes the catalog as it is now, unless something is under way that would make it untrue. */
+  async noteSeq(): Promise<void> {
+    const seq = this.#parts.options.history.seq()
+    if (this.#running.size > 0 || seq === this.#notedSeq) return
+    this.#notedSeq = seq
+    await this.#committer.noteSeq(seq)
   }
 
   /** Runs a job; what it leaves in `left` is released at its end, seen or not. */
@@ -166,8 +170,8 @@ export class Jobs {
     }
   }
 
-  #newCommitter(): Committer {
+  #newCommitter(complete: boolean): Committer {
     const { options, link } = this.#parts
-    return new Committer({ sink: options.sink, stats: options.stats, link })
+    return new Committer({ sink: options.sink, stats: options.stats, link, complete })
   }
 }

@@ -76,7 +76,7 @@ export class VolumeCaptureDriver implements VolumeCapture {
       link: this.#link,
       generations: this.#queue.generations,
       onEnd: (end, whole) => pumped(() => this.#walkEnded(end, whole)),
-      onCovered: () => this.#tell(true),
+      onCovered: () => this.#covered(),
     })
     this.#watching = new Watching({
       link: this.#link,
@@ -318,14 +318,19 @@ export class VolumeCaptureDriver implements VolumeCapture {
     this.#jobs.abort(closed)
     await this.#jobs.settled()
     // So that the next start need not compare the stat store with the catalog.
-    if (this.#state === 'running' && this.#walks.coverageMs !== undefined)
-      await this.#jobs.noteSeq(this.#options.history.seq())
+    if (this.#failure === undefined && this.#walks.coverageMs !== undefined) await this.#jobs.noteSeq()
     this.#link.close()
     this.#state = 'stopped'
     this.#parts.onStopped()
   }
 
   // What others are told
+
+  #covered(): void {
+    this.#tell(true)
+    // Records that are not of paths move the catalog on, too: without this the next start would compare everything.
+    this.#jobs.noteSeq().catch((error: unknown) => this.#interrupted(error))
+  }
 
   #progress(): CaptureProgress {
     const { files, bytes } = this.#jobs.done

@@ -41,7 +41,7 @@ describe('stat store in level', () => {
   it('keeps rows, parents before children, and the seq that they describe', async () => {
     const store = createStatStore(level)
     assert.equal(await store.seq(), undefined)
-    const rows = [statRow('a', 1), statRow('a/b', 2), statRow('a!', 3), { ...row('z', 5), keyed: false }]
+    const rows = [statRow('a', 1), statRow('a/b', 2), statRow('a!', 3), { ...statRow('z', 5), keyed: false }]
     await store.apply(rows, [], 7)
     await store.apply([], [bytes('a!')])
     const again = createStatStore(level)

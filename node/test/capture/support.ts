@@ -105,6 +105,8 @@ export class FakeHistory {
   readonly rows = new Map<string, HistoryRow>()
   baseline = 0
   failure: Error | undefined
+  /** The failing commit is recorded all the same. */
+  recordsFailed = false
   /** Awaited before a commit takes effect. */
   gate: Promise<void> = Promise.resolve()
   onCommit: () => void = () => undefined
@@ -115,7 +117,7 @@ export class FakeHistory {
     await this.gate
     const failure = this.failure
     this.failure = undefined
-    if (failure !== undefined) throw failure
+    if (failure !== undefined && !this.recordsFailed) throw failure
     for (const draft of batch.drafts) {
       const { extents, ...rest } = draft
       const seq = this.#add('put', draft.path, Buffer.from(extents?.[0]?.chunk ?? []).toString('hex'))
@@ -129,6 +131,7 @@ export class FakeHistory {
       this.#add('delete', path, '')
       this.rows.delete(keyOf(path))
     }
+    if (failure !== undefined) throw failure
     this.onCommit()
     return { lastSeq: this.seq() }
   }

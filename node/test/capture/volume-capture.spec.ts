@@ -321,6 +321,22 @@ describe('capture of a volume', () => {
       assert.deepEqual(bench.history.log(), ['put file'])
     })
 
+    it('of the sink leave it open what was recorded: the next start compares with the catalog', async () => {
+      write('file')
+      await bench.start({ watch: false })
+      await bench.capture.flush()
+      bench.history.failure = new HoldfastError('HF_DRIVE_FULL', 'no room', { retryable: true })
+      bench.history.recordsFailed = true
+      write('recorded')
+      await assert.rejects(bench.capture.flush(), { code: 'HF_DRIVE_FULL' })
+      unlinkSync(bench.at('recorded'))
+      await bench.capture.flush()
+      assert.deepEqual(bench.history.paths(), ['file', 'recorded'])
+      await bench.restart()
+      await bench.capture.flush()
+      assert.deepEqual(bench.history.paths(), ['file'])
+    })
+
     it('of the sink that do not pass end the capture', async () => {
       write('file')
       bench.history.failure = new HoldfastError('HF_EPOCH_STALE', 'another primary')
