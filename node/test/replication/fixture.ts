@@ -270,10 +270,7 @@ export class TestCharter implements CharterService {
   }
 }
 
-const print = (fields: object, message: string): void => {
-  if (process.env['HF_TEST_LOG']) console.log(message, fields)
-}
-const silent: ReplicationLog = { debug: print, info: print, warn: print }
+const silent: ReplicationLog = { debug() {}, info() {}, warn() {} }
 
 export const keyOf = (n: number): SigningKey => signingKeyFromSeed(new Uint8Array(32).fill(n))
 export const nodeIdOf = (n: number): NodeId => asNodeId(keyOf(n).publicKey)
