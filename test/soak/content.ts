@@ -1,6 +1,9 @@
 import { seeded } from '../src/seeded.ts'
 import type { Version } from './ledger.ts'
 
+/** Longest first line, bytes. */
+const LINE_BYTES_MAX = 100
+
 /** Content of a version: a first line that names it, then bytes that only it has. At least as long as the line. */
 export function contentOf(seed: string, version: Version): Buffer {
   const line = Buffer.from(`${version.path} ${version.generation} ${version.bytes}\n`)
@@ -9,8 +12,8 @@ export function contentOf(seed: string, version: Version): Buffer {
 }
 
 /** The version that a content says it is; undefined if it says nothing of the kind. */
-export function versionOf(content: Buffer): Version | undefined {
-  const end = content.subarray(0, 100).indexOf('\n')
+function versionOf(content: Buffer): Version | undefined {
+  const end = content.subarray(0, LINE_BYTES_MAX).indexOf('\n')
   const match = content
     .subarray(0, Math.max(0, end))
     .toString('latin1')
@@ -20,3 +23,16 @@ export function versionOf(content: Buffer): Version | undefined {
 }
 
 export const generationOf = (content: Buffer): number | undefined => versionOf(content)?.generation
+
+/** Which version a content is. A file that is being written can be captured so far: then it is the `beginning` of one, and nothing
+ *  that anybody could demand back. */
+export function readContent(seed: string, path: string, content: Buffer): Version | 'beginning' | 'wrong' {
+  const said = versionOf(content)
+  if (said === undefined) {
+    const name = Buffer.from(`${path} `).subarray(0, content.length)
+    return content.length < LINE_BYTES_MAX && content.subarray(0, name.length).equals(name) ? 'beginning' : 'wrong'
+  }
+  const written = contentOf(seed, said)
+  if (said.path !== path || !written.subarray(0, content.length).equals(content)) return 'wrong'
+  return content.length < written.length ? 'beginning' : said
+}

@@ -1,5 +1,5 @@
 import { ControlError, type Control } from '../src/control.ts'
-import { contentOf, versionOf } from './content.ts'
+import { readContent } from './content.ts'
 import type { Acknowledged } from './ledger.ts'
 
 export interface Loss {
@@ -33,11 +33,11 @@ export async function readBack(
       })
       if (content === undefined) continue
       count += 1
-      const said = versionOf(content)
-      if (said === undefined || !content.equals(contentOf(seed, said))) {
+      const said = readContent(seed, path, content)
+      if (said === 'wrong') {
         losses.push({ what: `${path} at ${version.time} (seq ${version.seq}) was never written so` })
-        continue
       }
+      if (said === 'wrong' || said === 'beginning') continue
       if (said.generation > newest)
         losses.push({ what: `${path}: generation ${said.generation} is logged before ${newest}` })
       newest = said.generation
