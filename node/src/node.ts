@@ -9,6 +9,7 @@ import { openFsDrive, openPackStore } from '@holdfast/store-pack'
 import { pino, type Logger } from 'pino'
 import { createAuthority, type Authority } from './authority/index.ts'
 import { CharterKeeper } from './authority/charter-keeper.ts'
+import { EpochService, VoterRecords } from './epochs/index.ts'
 import { createApiServer } from './api/server.ts'
 import { createCaptureService } from './capture/index.ts'
 import { configValues, readConfig } from './config/index.ts'
@@ -121,7 +122,7 @@ async function compose(options: StartNodeOptions, stack: Stack): Promise<Running
       sign: (label, bytes) => sign(home.signingKey, label, bytes),
       verify: (signer, label, bytes, signature) => verify(signer, label, bytes, signature),
     },
-    store,
+    store: volumes.sourceOf(store),
   })
   const authority = createAuthority({
     home,
@@ -148,15 +149,28 @@ async function compose(options: StartNodeOptions, stack: Stack): Promise<Running
   await capture.start()
   stack.push(() => capture.stop())
 
+  const records = new VoterRecords(home, home.signingKey, (error) =>
+    log.error({ err: error }, 'the record of votes is damaged: this node gives none until the operator mends it'),
+  )
+  const epochs = new EpochService({
+    self,
+    state: () => authority.state,
+    volumeOf: (volume) => volumes.get(volume),
+    records,
+    replication,
+    store,
+  })
   const manager = new VolumeManager({
     home,
     self,
     authority,
     volumes,
     store,
-    openJournals: () => createHypercoreJournalStore({ directory: home.journalDirectory }),
+    openJournals: (directory) => createHypercoreJournalStore({ directory }),
     index,
     replication,
+    epochs,
+    records,
     pool,
     capture,
     pending,
@@ -196,6 +210,7 @@ async function compose(options: StartNodeOptions, stack: Stack): Promise<Running
     volumeWarnings: (volume) => manager.warningsOf(volume),
     heal: (wanted, healSignal) => waitForHealing(wanted, clock, healSignal),
     captureOf: (volume) => manager.captureOf(volume),
+    capturing: (volume, wait) => manager.capturing(volume, wait),
   }
   const listen = transport.addresses()
   const { name, region, meshName } = home.identity

@@ -17,7 +17,7 @@ const KEY_FILE = 'key'
 const PLACE_FILE = 'place'
 const LOCK_FILE = 'lock'
 
-export type StateName = 'charter' | 'acceptor' | 'votes' | 'directories'
+export type StateName = 'charter' | 'acceptor' | 'votes' | 'epochs' | 'directories'
 
 export interface NewHome {
   readonly directory: string
@@ -53,6 +53,11 @@ export class Home {
 
   get journalDirectory(): string {
     return path.join(this.directory, 'journal')
+  }
+
+  /** For logs that are thrown away. */
+  get scratchDirectory(): string {
+    return path.join(this.directory, 'journal-scratch')
   }
 
   /** Undefined if it was never written. */
@@ -111,7 +116,7 @@ export function createHome(options: NewHome, random: Random): void {
   }
 }
 
-const OURS = /^(?:format|identity|key|place|lock|config\.toml|charter|acceptor|votes|directories)(?:\.new)?$/
+const OURS = /^(?:format|identity|key|place|lock|config\.toml|charter|acceptor|votes|epochs|directories)(?:\.new)?$/
 const isOurs = (name: string): boolean => OURS.test(name)
 
 /** Whether the node's key is opened by a passphrase. @throws HF_HOME_MISSING, HF_DECODE */

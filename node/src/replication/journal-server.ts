@@ -1,6 +1,6 @@
 /** Serves the journals of this node to members that follow them: from memory at the tail, from the packs before. */
 import { HoldfastError, equalBytes, hexOf } from '@holdfast/ports'
-import type { Chunk, JournalFrame, MessageStream } from '@holdfast/ports'
+import type { Chunk, CoreKey, JournalFrame, MessageStream } from '@holdfast/ports'
 import {
   FRAME_MESSAGE_BYTES_MAX,
   FRAME_PART_BYTES_MAX,
@@ -26,6 +26,9 @@ export interface JournalServerOptions {
 interface Subscription {
   readonly number: number
   readonly volume: ReplicatedVolume
+  readonly coreKey: CoreKey
+  /** Blocks of an earlier epoch's log, which does not grow; undefined for the present one. */
+  readonly fixedLength: number | undefined
   readonly feed: Feed
   readonly stream: MessageStream
   readonly refuse: (reason: SubscribeRefusal) => void
@@ -45,7 +48,7 @@ export class JournalServer {
   /** The log of the volume has grown. */
   grow(volume: ReplicatedVolume, length: number): void {
     for (const subscription of this.#subscriptions) {
-      if (subscription.volume !== volume) continue
+      if (subscription.volume !== volume || subscription.fixedLength !== undefined) continue
       subscription.feed.grow(length)
       subscription.wake()
     }
@@ -111,11 +114,14 @@ export class JournalServer {
     }
     const volume = this.#options.volumes.get(request.volume)
     if (!volume || !isMember(volume, stream)) return refuse('unknown-volume')
-    if (!equalBytes(volume.coreKey, coreKey)) return refuse('unknown-core')
-    const { length } = volume.log.head()
+    const earlier = volume.earlier?.find((log) => equalBytes(log.coreKey, coreKey))
+    if (!earlier && !equalBytes(volume.coreKey, coreKey)) return refuse('unknown-core')
+    const fixedLength = earlier?.length
+    const length = fixedLength ?? volume.log.head().length
     if (from > length) return refuse('beyond-end')
     const feed = new Feed({ from, length })
-    const subscription: Subscription = { number, volume, feed, stream, refuse, wake: () => {}, ended: false }
+    const served = { number, volume, coreKey, fixedLength, feed, stream, refuse }
+    const subscription: Subscription = { ...served, wake: () => {}, ended: false }
     present.set(key, subscription)
     this.#subscriptions.add(subscription)
     pumps.run((signal) => this.#pump(subscription, mutex, signal))
@@ -136,7 +142,7 @@ export class JournalServer {
         await new Promise<void>((resolve) => (s.wake = resolve))
         continue
       }
-      const live = this.#options.ringOf(s.volume)?.at(next)
+      const live = this.#ringOf(s)?.at(next)
       if (live) await this.#send(s, live.frame, live.chunks, mutex, signal)
       else if (!(await this.#sendStored(s, next, mutex, signal))) s.refuse('unavailable')
     }
@@ -145,16 +151,27 @@ export class JournalServer {
   /** Sends stored frames until the window is full or the tail is in memory; whether there was any. */
   async #sendStored(s: Subscription, from: number, mutex: Mutex, signal: AbortSignal): Promise<boolean> {
     let next: number | undefined = from
-    for await (const frame of this.#options.source.journalFrames(s.volume.coreKey, from)) {
+    for await (const frame of this.#options.source.journalFrames(s.coreKey, from)) {
       const end: number = frame.start + frame.blocks.length
-      if (s.ended || next === undefined || frame.start > next || end > s.volume.log.head().length) break
+      const length = s.fixedLength ?? s.volume.log.head().length
+      if (s.ended || next === undefined || frame.start > next || end > length) break
       if (end <= next) continue
-      const rest: JournalFrame = { ...frame, start: next, blocks: frame.blocks.slice(next - frame.start) }
+      const rest: JournalFrame = {
+        ...frame,
+        coreKey: s.coreKey,
+        start: next,
+        blocks: frame.blocks.slice(next - frame.start),
+      }
       if (!(await this.#send(s, rest, [], mutex, signal))) break
       next = s.feed.next()
-      if (next === undefined || this.#options.ringOf(s.volume)?.at(next)) return true
+      if (next === undefined || this.#ringOf(s)?.at(next)) return true
     }
     return s.ended || next !== from
+  }
+
+  /** Newest commits in memory; only of the present log. */
+  #ringOf(s: Subscription): LiveRing | undefined {
+    return s.fixedLength === undefined ? this.#options.ringOf(s.volume) : undefined
   }
 
   /** Whether the frame could be sent. */

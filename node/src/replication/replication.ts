@@ -342,13 +342,18 @@ class NodeReplication implements Replication {
 
   /** Members whose journal stream is open and that serve frames. */
   #updateFollowSources({ volume, follower }: OpenVolume): void {
-    const heads = this.#book.heads(volume.id).filter((h) => equalBytes(h.coreKey, volume.coreKey))
+    const heads = this.#book.heads(volume.id)
+    const lengthOf = (member: NodeId): number | undefined => {
+      const head = heads.find((h) => equalBytes(h.member, member))
+      if (head === undefined || equalBytes(head.coreKey, volume.coreKey)) return head?.length
+      return head.epoch > volume.epoch ? volume.cutLength : undefined
+    }
     const serving = volume.members.filter((m) => holdsData(m) && this.#sessions.get(hexOf(m.node))?.journal.up === true)
     follower.sources(
       serving.map(({ node }): FollowSource => ({
         peer: node,
         primary: equalBytes(volume.log.identity.writer, node),
-        length: heads.find((h) => equalBytes(h.member, node))?.length,
+        length: lengthOf(node),
         rttMs: this.#table.get(node)?.rttMs,
       })),
     )

@@ -39,6 +39,10 @@ export interface ReplicatedVolume {
   readonly log: JournalLog
   readonly role: 'primary' | 'follower' | 'blind'
   readonly members: readonly VolumeMember[]
+  /** Blocks of `log` that count, if a later epoch is known: members that are in it have so many. */
+  readonly cutLength?: number | undefined
+  /** Logs of the epochs before, which members that are behind may still ask for. */
+  readonly earlier?: readonly { readonly coreKey: CoreKey; readonly length: number }[]
   /** Called after every append to `log`, by whomever. The result removes the listener. */
   onHead(listener: (head: LogHead, live?: LiveCommit) => void): () => void
   /** Verifies and stores a frame that another member sent, with chunks that came along (their ids are checked already);

@@ -1,5 +1,5 @@
 import { HoldfastError } from '@holdfast/ports'
-import type { NodeId } from '@holdfast/ports'
+import type { NodeId, VolumeId } from '@holdfast/ports'
 import { z } from 'zod'
 import type { FlushLevel, FlushSummary, NodeService, WorkEvent } from '../api/service.ts'
 import { levelReached } from '../volumes/levels.ts'
@@ -20,19 +20,32 @@ export function createFlush(
 ): Pick<NodeService, 'flush'> & { answerFlush: (body: Uint8Array) => Promise<Uint8Array> } {
   const { volumes, clock, replication } = parts
 
-  const flushHere = async (volume: Volume, level: FlushLevel, signal: AbortSignal): Promise<VolumeFlush> => {
-    const capture = parts.captureOf(volume.id)
-    const unreadableCount = capture === undefined ? 0 : (await capture.flush({ signal })).unreadableCount
-    const { length } = volume.log.head()
-    const counted = await untilReached(parts, volume, length, level, signal)
-    return {
-      volume: volume.name,
-      epoch: volume.epoch,
-      length,
-      seq: volume.reader().catalog.applied.seq,
-      level: volume.members.length <= 1 ? 'local' : level,
-      counted: counted.map((node) => parts.authority.nameOf(node)),
-      unreadableCount,
+  const flushHere = async (id: VolumeId, level: FlushLevel, signal: AbortSignal): Promise<VolumeFlush> => {
+    for (;;) {
+      const capture = await parts.capturing(id, signal)
+      let unreadableCount = 0
+      try {
+        if (capture !== undefined) unreadableCount = (await capture.flush({ signal })).unreadableCount
+      } catch (error) {
+        if (signal.aborted || parts.captureOf(id) === capture) throw error
+        continue
+      }
+      const volume = volumes.get(id)
+      // The volume went on to another epoch meanwhile: lengths of the one before mean nothing in it.
+      if (volume === undefined || parts.captureOf(id) !== capture) continue
+      const { length } = volume.log.head()
+      const { seq } = volume.reader().catalog.applied
+      const counted = await untilReached(parts, volume, length, level, signal)
+      if (counted === undefined) continue
+      return {
+        volume: volume.name,
+        epoch: volume.epoch,
+        length,
+        seq,
+        level: volume.members.length <= 1 ? 'local' : level,
+        counted: counted.map((node) => parts.authority.nameOf(node)),
+        unreadableCount,
+      }
     }
   }
 
@@ -59,7 +72,7 @@ export function createFlush(
         try {
           const flushes = wanted.map((volume) =>
             volume.role === 'primary'
-              ? flushHere(volume, level, limit.signal)
+              ? flushHere(volume.id, level, limit.signal)
               : flushAtPrimary(volume, level, timeoutMs, limit.signal),
           )
           const results = await Promise.all(flushes)
@@ -91,7 +104,7 @@ export function createFlush(
         throw new HoldfastError('HF_NOT_PRIMARY', `this node is not the primary of volume ${volume.name}`)
       const limit = deadline(parts, timeoutMs, new AbortController().signal)
       try {
-        return Buffer.from(JSON.stringify(await flushHere(volume, level, limit.signal)))
+        return Buffer.from(JSON.stringify(await flushHere(volume.id, level, limit.signal)))
       } finally {
         limit.cancel()
       }
@@ -115,16 +128,21 @@ const volumeFlushSchema = z.object({
   unreadableCount: z.number(),
 })
 
-/** Waits for the members' acks; which members the level rests on. */
+/** Waits for the members' acks; which members the level rests on, or undefined if the volume was opened anew meanwhile. */
 function untilReached(
-  { self, replication }: ServiceParts,
+  { self, replication, volumes }: ServiceParts,
   volume: Volume,
   length: number,
   level: FlushLevel,
   signal: AbortSignal,
-): Promise<readonly NodeId[]> {
+): Promise<readonly NodeId[] | undefined> {
   return new Promise((resolve, reject) => {
     const look = (): void => {
+      if (volumes.get(volume.id) !== volume) {
+        end()
+        resolve(undefined)
+        return
+      }
       const counted = levelReached({ self, volume, length, level, acks: replication.acks(volume.id) })
       if (counted === undefined) return
       end()
@@ -136,9 +154,11 @@ function untilReached(
     }
     const offAck = replication.onAck(look)
     const offHead = volume.onHead(look)
+    const offVolumes = volumes.onChange(look)
     const end = (): void => {
       offAck()
       offHead()
+      offVolumes()
       signal.removeEventListener('abort', stop)
     }
     signal.addEventListener('abort', stop, { once: true })

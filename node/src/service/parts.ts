@@ -27,4 +27,6 @@ export interface ServiceParts {
   /** Waits while missing chunks are being fetched; how many came. */
   readonly heal: (volumes: readonly Volume[], signal: AbortSignal) => Promise<number>
   readonly captureOf: (volume: VolumeId) => VolumeCapture | undefined
+  /** Resolves once the capture of a protected volume of this node runs: a primary may have to wait for members first. */
+  readonly capturing: (volume: VolumeId, signal: AbortSignal) => Promise<VolumeCapture | undefined>
 }

@@ -62,6 +62,11 @@ export class Completeness {
     this.#length = block + 1
   }
 
+  /** Takes in what blocks of earlier epochs name: without it nothing is complete. */
+  async addEarlier(refs: Iterable<ChunkRef>): Promise<void> {
+    for (const ref of refs) await this.#need(ref.id, ref.storedBytes, ref.role === 'recipe', 0)
+  }
+
   /** Up to `limit` missing chunks, oldest first. */
   missing(limit: number, skip: (id: ChunkId) => boolean): MissingRef[] {
     const found: MissingRef[] = []

@@ -7,6 +7,7 @@ import { createStatStore, type StatStore } from '../capture/index.ts'
 /** Everything in here is derived and may be deleted: it is made anew from packs, charter and directories. */
 export type IndexLevel = Level<Uint8Array, Uint8Array>
 
+const COPIES_KEY = Buffer.from('copies')
 const BINARY = { keyEncoding: 'view', valueEncoding: 'view' } as const
 
 /** The one level of a node: index of the packs, catalogs, states of captured paths. */
@@ -62,6 +63,20 @@ export class IndexStore {
     const value = new Uint8Array(8)
     new DataView(value.buffer).setBigUint64(0, BigInt(length), true)
     await this.#volumeLevel(volume).put(Buffer.from(`complete ${epoch}`), value)
+  }
+
+  /** Of which copies of its logs the catalog of a volume is made (`copiesOf`). */
+  async copies(volume: VolumeId): Promise<string> {
+    return Buffer.from((await this.#volumeLevel(volume).get(COPIES_KEY)) ?? []).toString()
+  }
+
+  /** The catalog was cleared: what was captured is compared with the new one, and the copies it will be of are noted, durably. */
+  async noteCopies(volume: VolumeId, copies: string): Promise<void> {
+    await this.#level.sublevel<Uint8Array, Uint8Array>(['stat', hexOf(volume)], BINARY).clear()
+    const level = this.#volumeLevel(volume)
+    await level.clear()
+    const operation = { type: 'put', sublevel: level, key: COPIES_KEY, value: Buffer.from(copies) } as const
+    await this.#level.batch([operation], { sync: true })
   }
 
   /** Forgets what is derived of one volume. */

@@ -1,29 +1,31 @@
 import { rmSync } from 'node:fs'
 import { mayRead, type VolumeEntry } from '@holdfast/charter'
+import { encodeEpochRecord, type EpochRecord } from '@holdfast/failover'
 import { createRecordCodec, encodeEpochBlock, openCatalog } from '@holdfast/journal'
 import { decodeKeyRing, deriveVolumeKeys, signRaw } from '@holdfast/keys'
-import { equalBytes, hasCode, hexOf, HoldfastError, SECOND_MS } from '@holdfast/ports'
+import { equalBytes, hasCode, hexOf, HoldfastError, throwIfAborted } from '@holdfast/ports'
 import type { Clock, JournalStore, NodeId, Random, VolumeId } from '@holdfast/ports'
 import type { PackStore } from '@holdfast/store-pack'
 import type { Logger } from 'pino'
 import type { Authority } from '../authority/index.ts'
 import type { CaptureService, VolumeCapture } from '../capture/index.ts'
+import { epochOf, type Cut, type Epoch, type EpochService, type VoterRecords } from '../epochs/index.ts'
 import type { Home } from '../home/index.ts'
 import type { IngestPool } from '../ingest/index.ts'
 import type { MemberHead, Replication } from '../replication/index.ts'
 import { startCapture } from './capturing.ts'
-import { firstEpoch } from './epochs.ts'
+import { copyJournal } from './copying.ts'
+import { pause, reasonOfDoubt, reasonOfHead, resolveDoubt, type DoubtParts } from './doubt.ts'
+import { keptSentences, readEpochs } from './epoch-chain.ts'
 import type { IndexStore } from './index-store.ts'
-import { openVolume } from './open-volume.ts'
+import { openVolume, reaches } from './open-volume.ts'
 import type { PendingFrames } from './pending-frames.ts'
 import { Volume, type ReadableParts } from './volume.ts'
 import type { Volumes } from './volumes.ts'
 import { VolumeWriter } from './writer.ts'
 
-/** What a starting primary waits for its members to say how far they are, ms, before it writes. */
-export const MEMBERS_WAIT_MS = 3 * SECOND_MS
-/** What it then waits for the frames that they hold and it does not, ms. */
-export const CATCH_UP_WAIT_MS = 60 * SECOND_MS
+/** Between two looks at whether a capture runs, ms. */
+const CAPTURING_LOOK_MS = 100
 
 export interface VolumeManagerParts {
   readonly home: Home
@@ -31,9 +33,11 @@ export interface VolumeManagerParts {
   readonly authority: Authority
   readonly volumes: Volumes
   readonly store: PackStore
-  readonly openJournals: () => Promise<JournalStore>
+  readonly openJournals: (directory: string) => Promise<JournalStore>
   readonly index: IndexStore
   readonly replication: Replication
+  readonly epochs: EpochService
+  readonly records: VoterRecords
   readonly pool: IngestPool
   readonly capture: CaptureService
   readonly pending: PendingFrames
@@ -44,9 +48,16 @@ export interface VolumeManagerParts {
 
 interface Running {
   readonly volume: Volume
+  /** Blocks that the packs had when the volume was opened: what this node is sure to have signed itself. */
+  readonly startLength: number
   writer: VolumeWriter | undefined
   capture: VolumeCapture | undefined
   readonly warnings: string[]
+  /** Why this primary may not go on in its epoch, for people. */
+  doubt: string | undefined
+  /** Capture cannot begin. */
+  failure: HoldfastError | undefined
+  moving: boolean
 }
 
 /** Opens the volumes that the charter makes this node a member of, and captures those whose primary it is. */
@@ -54,8 +65,10 @@ export class VolumeManager {
   readonly #parts: VolumeManagerParts
   readonly #running = new Map<string, Running>()
   #journals: JournalStore | undefined
-  /** Volumes whose packs hold less than their log did: frames were lost from the drive. */
-  readonly #doubtful = new Set<string>()
+  /** Epochs that members told, until blocks of them are stored. */
+  readonly #learned = new Map<string, readonly EpochRecord[]>()
+  /** A log holds what the packs do not: all are to be made anew. */
+  #stale = false
   #work: Promise<void> = Promise.resolve()
   #stopped = false
   #starting = true
@@ -72,11 +85,13 @@ export class VolumeManager {
       this.#later(() => this.#reconcile()).catch(() => undefined)
     })
     this.#parts.replication.onHead((head) => {
-      void this.#compare(head)
+      this.#onHead(head).catch((error: unknown) => {
+        this.#parts.log.warn({ err: error }, 'what a member told of a volume was not taken in')
+      })
     })
     await this.#later(() => this.#reconcile())
     // What the packs do not hold is not there: the logs are made anew, and what is lacking is asked of the members.
-    if (this.#doubtful.size > 0) await this.rebuild()
+    if (this.#stale) await this.rebuild()
     this.#starting = false
   }
 
@@ -89,8 +104,23 @@ export class VolumeManager {
     return this.#running.get(hexOf(volume))?.capture
   }
 
+  /** The capture of a volume whose primary this node is, once it runs; undefined for one that is not protected any more.
+   *  @throws HF_ABORTED, and why it cannot run */
+  async capturing(volume: VolumeId, signal: AbortSignal): Promise<VolumeCapture | undefined> {
+    for (;;) {
+      throwIfAborted(signal)
+      const running = this.#running.get(hexOf(volume))
+      if (running?.capture !== undefined) return running.capture
+      if (running?.failure !== undefined) throw running.failure
+      if (running?.volume.entry.protected === false) return undefined
+      await pause(this.#parts.clock, CAPTURING_LOOK_MS)
+    }
+  }
+
   warningsOf(volume: VolumeId): readonly string[] {
-    return this.#running.get(hexOf(volume))?.warnings ?? []
+    const running = this.#running.get(hexOf(volume))
+    if (running === undefined) return []
+    return running.doubt === undefined ? running.warnings : [running.doubt, ...running.warnings]
   }
 
   /** Makes logs and catalogs durable up to what the packs hold; part of a checkpoint. */
@@ -98,17 +128,22 @@ export class VolumeManager {
     await this.#journals?.flush()
     for (const { volume } of this.#running.values()) {
       await volume.readable?.catalog.flush()
-      await this.#parts.index.setCompleteLength(volume.id, volume.epoch, volume.completeLength())
+      const complete = volume.completeLength()
+      await this.#parts.index.setCompleteLength(volume.id, volume.epoch, complete)
+      if (complete === 0) continue
+      for (const { epoch, length } of volume.earlier)
+        await this.#parts.index.setCompleteLength(volume.id, epoch, length)
     }
   }
 
   /** Closes every volume, makes logs and catalogs anew from the packs, and opens everything again. */
   async rebuild(): Promise<{ versions: number; journalBlocks: number }> {
     await this.#later(async () => {
+      this.#stale = false
       await this.#closeAll()
       await this.#journals?.close()
       rmSync(this.#parts.home.journalDirectory, { recursive: true, force: true })
-      this.#journals = await this.#parts.openJournals()
+      this.#journals = await this.#parts.openJournals(this.#parts.home.journalDirectory)
       for (const entry of this.#parts.authority.volumes()) await this.#parts.index.clear(entry.volume)
       await this.#reconcile()
     })
@@ -142,12 +177,12 @@ export class VolumeManager {
 
   async #openJournals(): Promise<JournalStore> {
     try {
-      return await this.#parts.openJournals()
+      return await this.#parts.openJournals(this.#parts.home.journalDirectory)
     } catch (error) {
       if (!hasCode(error, 'HF_JOURNAL_DAMAGED')) throw error
       this.#parts.log.warn({ err: error }, 'the journal index is damaged; it is made anew from the packs')
       rmSync(this.#parts.home.journalDirectory, { recursive: true, force: true })
-      return this.#parts.openJournals()
+      return this.#parts.openJournals(this.#parts.home.journalDirectory)
     }
   }
 
@@ -185,41 +220,67 @@ export class VolumeManager {
   }
 
   async #open(entry: VolumeEntry): Promise<void> {
-    const { authority, self, store, index, log, volumes } = this.#parts
-    const journals = this.#journals
-    if (journals === undefined) throw new HoldfastError('HF_CLOSED', 'the node is stopping')
+    const { authority, self, store, index, log, volumes, epochs: service, records } = this.#parts
+    const journals = this.#openedJournals()
     const birth = authority.state.volumeBirth(entry.volume) ?? entry
-    const { identity, record } = firstEpoch(birth)
+    const learned = this.#learned.get(hexOf(entry.volume)) ?? []
+    const chain = await readEpochs({ store, birth, learned })
     const primary = equalBytes(entry.primary, self)
+    const [first] = chain.epochs
+    if (primary && first !== undefined) await this.#writeFirstBlock(first)
     const readable = await this.#openReadable(entry)
     const { volume, findings } = await openVolume({
       entry,
-      identity,
+      epochs: chain.epochs,
       role: primary ? 'primary' : readable === undefined ? 'blind' : 'follower',
       store,
       journals,
       readable,
-      completeLength: await index.completeLength(entry.volume, identity.epoch),
-      onDamage: () => index.clear(entry.volume),
+      completeLength: (epoch) => index.completeLength(entry.volume, epoch),
+      derived: {
+        copies: () => index.copies(entry.volume),
+        cleared: (copies) => index.noteCopies(entry.volume, copies),
+      },
+      rules: service.rules,
     })
-    if (primary && volume.log.head().length === 0) await this.#begin(volume, encodeEpochBlock(record))
-    const running: Running = { volume, writer: undefined, capture: undefined, warnings: [] }
+    const startLength = volume.log.head().length
+    const warnings = keptSentences(chain, store)
+    const running: Running = {
+      volume,
+      startLength,
+      writer: undefined,
+      capture: undefined,
+      warnings,
+      doubt: undefined,
+      failure: undefined,
+      moving: false,
+    }
     this.#running.set(hexOf(entry.volume), running)
     volumes.add(volume)
-    log.info({ volume: entry.name, length: volume.log.head().length, ...findings }, 'volume open')
+    log.info({ volume: entry.name, epoch: volume.epoch, length: startLength, ...findings }, 'volume open')
     if (findings.lostBlocks > 0) {
-      this.#doubtful.add(hexOf(volume.id))
+      if (primary) records.doubt(volume.id, volume.newestEpoch)
+      this.#stale = true
       return
     }
+    this.#moveOn(running)
+    volume.onHead(() => this.#moveOn(running))
     if (primary && entry.protected)
       void this.#capture(running).catch((error: unknown) => this.#captureFailed(running, error))
   }
 
-  /** Block 0 of a new log: the record that opened the epoch. */
-  async #begin(volume: Volume, block: Uint8Array): Promise<void> {
-    const proposal = volume.log.propose([block])
-    const signature = signRaw(this.#parts.home.signingKey, proposal.signable)
-    await volume.accept({ coreKey: volume.coreKey, start: 0, blocks: [block], signature }, [])
+  #openedJournals(): JournalStore {
+    if (this.#journals !== undefined) return this.#journals
+    throw new HoldfastError('HF_CLOSED', 'the node is stopping')
+  }
+
+  /** Block 0 of a log of this node's own: the record that opened the epoch. Durable when this resolves. */
+  async #writeFirstBlock({ record, identity }: Epoch): Promise<void> {
+    const log = await this.#openedJournals().open(identity)
+    if (log.head().length > 0) return
+    const blocks = [encodeEpochBlock(encodeEpochRecord(record))]
+    const signature = signRaw(this.#parts.home.signingKey, log.propose(blocks).signable)
+    await this.#parts.store.commit(identity.volume, [], { coreKey: log.coreKey, start: 0, blocks, signature })
   }
 
   async #openReadable(entry: VolumeEntry): Promise<ReadableParts | undefined> {
@@ -235,11 +296,14 @@ export class VolumeManager {
   async #capture(running: Running): Promise<void> {
     const { authority, home, clock, pending, log, pool, index } = this.#parts
     const { volume } = running
-    await this.#catchUp(running)
-    if (this.#stopped || !this.#running.has(hexOf(volume.id))) return
+    const reason = await reasonOfDoubt(this.#doubtParts(running), volume, running.startLength)
+    if (!this.#isOpen(running)) return
+    if (reason !== undefined) return this.#resolveDoubt(running, reason)
     const directory = authority.directoryOf(volume.id)
     if (directory === undefined) {
-      running.warnings.push('this node does not know which directory it protects; protect it again')
+      const message = 'this node does not know which directory it protects; protect it again'
+      running.failure = new HoldfastError('HF_SOURCE_UNAVAILABLE', message)
+      running.warnings.push(message)
       return
     }
     const { catalog, codec } = volume.reader()
@@ -269,74 +333,145 @@ export class VolumeManager {
     log.info({ volume: volume.name, directory }, 'capture runs')
   }
 
-  /** A member that holds other blocks under the same numbers: this node, or a copy of it, has signed twice. */
-  async #compare(head: MemberHead): Promise<void> {
+  /** What a member's head means: epochs that this node does not know, or doubt about what it has written. */
+  async #onHead(head: MemberHead): Promise<void> {
     const running = this.#running.get(hexOf(head.volume))
-    if (running === undefined || !equalBytes(head.coreKey, running.volume.coreKey)) return
-    const own = await running.volume.log.treeHashAt(head.length).catch(() => undefined)
-    if (own === undefined || equalBytes(own, head.treeHash)) return
-    const name = this.#parts.authority.nameOf(head.member)
-    const warning = `${name} holds other journal blocks than this node under the same numbers: the primary has signed twice (a home brought back from an older copy?); both are kept`
-    if (running.warnings.includes(warning)) return
-    running.warnings.push(warning)
-    this.#parts.log.error({ volume: running.volume.name, member: name, length: head.length }, warning)
+    if (running === undefined || !running.volume.members.some(({ node }) => equalBytes(node, head.member))) return
+    const { volume } = running
+    if (head.epoch > volume.newestEpoch) return this.#learn(running, head.member)
+    if (volume.cut !== undefined) return this.#moveOn(running)
+    const isPrimary = volume.role === 'primary'
+    const length = isPrimary && running.writer === undefined ? running.startLength : volume.log.head().length
+    const reason = await reasonOfHead(volume, head, isPrimary ? length : Number.POSITIVE_INFINITY)
+    if (reason === undefined || !this.#isOpen(running)) return
+    const sentence = `${this.#parts.authority.nameOf(head.member)} ${reason}`
+    if (isPrimary) return this.#resolveDoubt(running, sentence)
+    if (running.warnings.includes(sentence)) return
+    running.warnings.push(sentence)
+    this.#parts.log.error({ volume: volume.name, length: head.length }, sentence)
+  }
+
+  /** Takes in later epochs that a member knows, and opens the volume anew. */
+  async #learn(running: Running, member: NodeId): Promise<void> {
+    if (running.moving) return
+    running.moving = true
+    const { volume } = running
+    try {
+      const { epochs, records, log } = this.#parts
+      const newer = await epochs.newerEpochs(volume, member)
+      const newest = newer.at(-1)
+      if (newest === undefined || !this.#isOpen(running)) return
+      const { epoch } = newest.claim
+      if (volume.role === 'primary') records.doubt(volume.id, epoch)
+      else records.fence(volume.id, epoch)
+      this.#learned.set(hexOf(volume.id), [...(this.#learned.get(hexOf(volume.id)) ?? []), ...newer])
+      log.info({ volume: volume.name, epoch }, 'a later epoch of the volume is known')
+      await this.#reopen(running)
+    } finally {
+      running.moving = false
+    }
+  }
+
+  /** A volume whose log is cut goes on to the next epoch when it has the blocks below the cut. */
+  #moveOn(running: Running): void {
+    const { volume } = running
+    const { cut } = volume
+    if (cut === undefined || running.moving || volume.log.head().length < cut.length) return
+    running.moving = true
+    const move = async (): Promise<void> => {
+      if (await reaches(volume.log, cut)) return this.#reopen(running)
+      const inLater = this.#parts.replication.heads(volume.id).find((head) => head.epoch > volume.epoch)
+      if (inLater !== undefined) await this.#copy(running, inLater.member, cut)
+    }
+    move()
+      .catch((error: unknown) => this.#parts.log.warn({ err: error, volume: volume.name }, 'the next epoch waits'))
+      .finally(() => {
+        running.moving = false
+      })
+  }
+
+  async #reopen(running: Running): Promise<void> {
+    await this.#later(async () => {
+      if (!this.#isOpen(running)) return
+      await this.#closeOne(running)
+      await this.#reconcile()
+    })
+    if (this.#stale && !this.#stopped) await this.rebuild()
+  }
+
+  /** A member's blocks take the place of this node's, which stay as a branch; logs and catalogs are made anew. */
+  async #copy(running: Running, member: NodeId, until: Cut): Promise<void> {
+    const { home, store, epochs, log } = this.#parts
+    const { volume } = running
+    log.warn(
+      { volume: volume.name, epoch: volume.epoch },
+      'this node holds other journal blocks than count; both are kept',
+    )
+    rmSync(home.scratchDirectory, { recursive: true, force: true })
+    const scratch = await this.#parts.openJournals(home.scratchDirectory)
+    try {
+      await copyJournal({ service: epochs, store, scratch, isOpen: () => this.#isOpen(running) }, volume, member, until)
+    } finally {
+      await scratch.close()
+      rmSync(home.scratchDirectory, { recursive: true, force: true })
+    }
+    if (this.#isOpen(running)) await this.rebuild()
+  }
+
+  /** Stops writing in this epoch, for good, and gets the next one. */
+  async #resolveDoubt(running: Running, reason: string): Promise<void> {
+    if (running.doubt !== undefined) return
+    const { records, log } = this.#parts
+    const { volume } = running
+    running.doubt = `this node may have lost what it wrote: ${reason}`
+    log.warn({ volume: volume.name, epoch: volume.epoch }, running.doubt)
+    records.doubt(volume.id, volume.newestEpoch)
+    running.writer?.leave()
+    await running.capture?.stop().catch(() => undefined)
+    await running.writer?.settled()
+    running.capture = undefined
+    running.writer = undefined
+    while (this.#isOpen(running)) {
+      const outcome = await resolveDoubt(this.#doubtParts(running), volume)
+      if (outcome.type === 'stopped') return
+      if (outcome.type === 'certified') {
+        log.info({ volume: volume.name, epoch: outcome.record.claim.epoch }, 'the next epoch is certified')
+        await this.#later(() => this.#writeFirstBlock(epochOf(outcome.record)))
+        return this.#reopen(running)
+      }
+      const { head } = outcome
+      await this.#copy(running, head.member, head).catch((error: unknown) =>
+        log.warn({ err: error, volume: volume.name }, 'the blocks of a member could not be taken; trying again'),
+      )
+    }
+  }
+
+  #isOpen(running: Running): boolean {
+    return !this.#stopped && this.#running.get(hexOf(running.volume.id)) === running
+  }
+
+  #doubtParts(running: Running): DoubtParts {
+    const { self, authority, epochs, records, replication, clock } = this.#parts
+    return {
+      self,
+      authority,
+      service: epochs,
+      records,
+      replication,
+      clock,
+      stopped: () => !this.#isOpen(running),
+      say: (sentence) => {
+        running.doubt = sentence
+      },
+    }
   }
 
   #captureFailed(running: Running, error: unknown): void {
     const message = error instanceof Error ? error.message : String(error)
+    running.failure =
+      error instanceof HoldfastError ? error : new HoldfastError('HF_INTERNAL', message, { cause: error })
     running.warnings.push(`capture does not run: ${message}`)
     this.#parts.log.error({ err: error, volume: running.volume.name }, 'capture does not run')
-  }
-
-  /** A writer that comes back asks its members how far they are and takes what it lacks, before it signs anything new: no
-   *  length may be signed twice. Members that cannot be reached are not waited for beyond `MEMBERS_WAIT_MS`. */
-  async #catchUp({ volume, warnings }: Running): Promise<void> {
-    const { self, replication } = this.#parts
-    const others = volume.members.filter(({ node }) => !equalBytes(node, self))
-    if (others.length === 0) return
-    const heads = () => replication.heads(volume.id).filter((head) => equalBytes(head.coreKey, volume.coreKey))
-    const heardFrom = ({ node }: { node: NodeId }): boolean => heads().some((head) => equalBytes(head.member, node))
-    const heardFromAll = (): boolean => others.every(heardFrom)
-    const heardAll = (): boolean =>
-      others.every(
-        (member) =>
-          heardFrom(member) ||
-          replication.peers().some((peer) => equalBytes(peer.peer, member.node) && peer.failures > 0),
-      )
-    const doubtful = this.#doubtful.has(hexOf(volume.id))
-    if (doubtful)
-      warnings.push('the drive has lost journal frames; capture waits until every member has said what it holds')
-    const heard = await this.#until(
-      doubtful ? heardFromAll : heardAll,
-      doubtful ? Number.POSITIVE_INFINITY : MEMBERS_WAIT_MS,
-    )
-    if (doubtful && !heard) return
-    const longest = Math.max(0, ...heads().map((head) => head.length))
-    if (volume.log.head().length >= longest) return
-    this.#parts.log.warn(
-      { volume: volume.name, own: volume.log.head().length, longest },
-      'a member holds more than this node; fetching it',
-    )
-    if (await this.#until(() => volume.log.head().length >= longest, CATCH_UP_WAIT_MS)) return
-    warnings.push(
-      `a member holds ${longest} journal blocks, this node ${volume.log.head().length}; capture waits for them`,
-    )
-    while (!this.#stopped && volume.log.head().length < longest)
-      await this.#until(() => volume.log.head().length >= longest, CATCH_UP_WAIT_MS)
-    warnings.length = 0
-  }
-
-  /** Whether the condition came true in time; looked at ten times a second. */
-  async #until(condition: () => boolean, limitMs: number): Promise<boolean> {
-    const { clock } = this.#parts
-    const endMs = clock.monotonicMs() + limitMs
-    while (!condition()) {
-      if (this.#stopped || clock.monotonicMs() >= endMs) return false
-      await new Promise<void>((resolve) => {
-        clock.setTimer(100, resolve)
-      })
-    }
-    return true
   }
 
   async #closeCaptures(): Promise<void> {

@@ -1,9 +1,11 @@
 import type { VolumeEntry } from '@holdfast/charter'
+import type { EpochRecord, VoterHead } from '@holdfast/failover'
 import type { Catalog, CatalogRow, RecordCodec } from '@holdfast/journal'
 import type { KeyRing, VolumeKeys } from '@holdfast/keys'
 import { HoldfastError, shortId } from '@holdfast/ports'
 import type { Chunk, ChunkId, CoreKey, JournalFrame, JournalLog, LogHead, VolumeId } from '@holdfast/ports'
 import type { PackStore } from '@holdfast/store-pack'
+import { checkFirstBlock, type Cut, type Epoch } from '../epochs/epoch.ts'
 import type { LiveCommit, MissingChunk, ReplicatedVolume, VolumeMember } from '../replication/index.ts'
 import { readBlock } from './blocks.ts'
 import { Completeness } from './completeness.ts'
@@ -19,14 +21,37 @@ export interface ReadableParts {
   readonly catalog: Catalog
 }
 
+/** The log of an epoch that is over, up to its cut. */
+export interface EarlierLog extends Cut {
+  readonly epoch: number
+  readonly coreKey: CoreKey
+  /** Key under which its frames are stored here. */
+  readonly storedKey: CoreKey
+}
+
+/** What the node's promises allow. */
+export interface VolumeRules {
+  /** Blocks that the log may grow to by frames of other members; a promise to a later epoch bounds it. */
+  lengthMax(volume: Volume): number
+  /** A primary is about to store what it signed and forgot. @throws if that cannot be noted: then nothing is stored */
+  onForgotten(volume: Volume): void
+}
+
 export interface VolumeParts {
   readonly entry: VolumeEntry
   readonly role: ReplicatedVolume['role']
-  readonly epoch: number
+  /** The epoch whose log is open. */
+  readonly epoch: Epoch
+  /** The newest epoch that is known: later than `epoch` while this member lacks blocks below a cut. */
+  readonly newestEpoch: number
+  /** Of all epochs, from the first to the newest. */
+  readonly records: readonly EpochRecord[]
   readonly log: JournalLog
   readonly store: PackStore
   /** Absent on a blind member. */
   readonly readable: ReadableParts | undefined
+  readonly earlier: readonly EarlierLog[]
+  readonly rules?: VolumeRules
 }
 
 /**
@@ -36,12 +61,20 @@ export interface VolumeParts {
 export class Volume implements ReplicatedVolume {
   readonly id: VolumeId
   readonly epoch: number
+  readonly newestEpoch: number
+  readonly records: readonly EpochRecord[]
   readonly coreKey: CoreKey
+  /** Key under which the log's frames are stored. */
+  readonly storedKey: CoreKey
+  readonly earlier: readonly EarlierLog[]
+  /** Where the next epoch cuts this log, if that is known already. */
+  readonly cut: Cut | undefined
   readonly log: JournalLog
   readonly role: ReplicatedVolume['role']
   readonly readable: ReadableParts | undefined
   readonly completeness: Completeness
   readonly #store: PackStore
+  readonly #rules: VolumeRules | undefined
   readonly #listeners = new Set<(head: LogHead, live?: LiveCommit) => void>()
   #entry: VolumeEntry
   #accepting: Promise<unknown> = Promise.resolve()
@@ -51,7 +84,13 @@ export class Volume implements ReplicatedVolume {
     this.id = parts.entry.volume
     this.#entry = parts.entry
     this.role = parts.role
-    this.epoch = parts.epoch
+    this.epoch = parts.epoch.identity.epoch
+    this.newestEpoch = parts.newestEpoch
+    this.records = parts.records
+    this.storedKey = parts.epoch.storedKey
+    this.earlier = parts.earlier
+    this.cut = parts.epoch.cut
+    this.#rules = parts.rules
     this.log = parts.log
     this.coreKey = parts.log.coreKey
     this.readable = parts.readable
@@ -69,6 +108,18 @@ export class Volume implements ReplicatedVolume {
 
   get members(): readonly VolumeMember[] {
     return this.#entry.members
+  }
+
+  get cutLength(): number | undefined {
+    return this.cut?.length
+  }
+
+  /** The newest head that this member has accepted, in any epoch. */
+  acceptedHead(): VoterHead | undefined {
+    const { length, treeHash } = this.log.head()
+    if (length > 0) return { epoch: this.epoch, coreKey: this.coreKey, length, treeHash }
+    const last = this.earlier.at(-1)
+    return last && { epoch: last.epoch, coreKey: last.coreKey, length: last.length, treeHash: last.treeHash }
   }
 
   /** The charter has a newer entry for this volume; the primary and this node's role are as before. */
@@ -109,6 +160,11 @@ export class Volume implements ReplicatedVolume {
     return this.#inOrder(() => this.#accept(frame, chunks))
   }
 
+  /** Runs while no frame is being taken in. */
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    return this.#inOrder(work)
+  }
+
   /** A commit of the writer beside it: it is durable and in log and catalog; tell those who follow. */
   async committed(frame: JournalFrame, head: LogHead, rows: readonly CatalogRow[]): Promise<void> {
     const held = rows.flatMap((row) => row.refs)
@@ -132,6 +188,7 @@ export class Volume implements ReplicatedVolume {
     return this.#inOrder(async () => {
       const { length } = this.log.head()
       this.completeness.startAt(0)
+      for (const earlier of this.earlier) await this.#recheckEarlier(earlier)
       let block = 0
       for await (const bytes of this.log.read(0, length)) {
         await this.completeness.addBlock(block, readBlock(bytes, undefined).refs)
@@ -163,8 +220,17 @@ export class Volume implements ReplicatedVolume {
         `a frame at ${frame.start} of volume ${this.name}, core ${shortId(frame.coreKey)}, fails its signature`,
       )
     }
+    const end = length + frame.blocks.length
+    if (end > (this.#rules?.lengthMax(this) ?? end)) {
+      throw new HoldfastError(
+        'HF_EPOCH_STALE',
+        `volume ${this.name} takes no more of epoch ${this.epoch} than ${length} blocks`,
+      )
+    }
+    if (length === 0) checkFirstBlock(frame.blocks[0], this.log.identity)
     const blocks = frame.blocks.map((block) => readBlock(block, this.readable?.codec))
-    await this.#store.commit(this.id, chunks, frame)
+    if (this.role === 'primary') this.#rules?.onForgotten(this)
+    await this.#store.commit(this.id, chunks, { ...frame, coreKey: this.storedKey })
     const head = await this.log.append(frame)
     await this.readable?.catalog.apply(
       blocks.flatMap((block) => block.rows),
@@ -173,6 +239,17 @@ export class Volume implements ReplicatedVolume {
     for (const [offset, block] of blocks.entries()) await this.completeness.addBlock(frame.start + offset, block.refs)
     this.#tell(head, { frame, chunks })
     return head
+  }
+
+  async #recheckEarlier({ storedKey, length }: EarlierLog): Promise<void> {
+    let next = 0
+    for await (const frame of this.#store.journalFrames(storedKey, 0)) {
+      for (const block of frame.blocks.slice(Math.max(0, next - frame.start))) {
+        if (next >= length) return
+        await this.completeness.addEarlier(readBlock(block, undefined).refs)
+        next += 1
+      }
+    }
   }
 
   async #chunksOf(ids: readonly ChunkId[]): Promise<Chunk[]> {

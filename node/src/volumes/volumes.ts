@@ -1,6 +1,7 @@
-import { hexOf } from '@holdfast/ports'
-import type { VolumeId } from '@holdfast/ports'
-import type { VolumeRegistry } from '../replication/index.ts'
+import { equalBytes, hexOf } from '@holdfast/ports'
+import type { ChunkStore, CoreKey, VolumeId } from '@holdfast/ports'
+import type { PackStore } from '@holdfast/store-pack'
+import type { JournalSource, VolumeRegistry } from '../replication/index.ts'
 import { findByName } from '../service/find-by-name.ts'
 import type { Volume } from './volume.ts'
 
@@ -15,6 +16,27 @@ export class Volumes implements VolumeRegistry {
 
   get(volume: VolumeId): Volume | undefined {
     return this.#byId.get(hexOf(volume))
+  }
+
+  /** The store, asked for frames by core key, also where a log is stored under another key. */
+  sourceOf(store: PackStore): ChunkStore & JournalSource {
+    return {
+      has: (volume, id) => store.has(volume, id),
+      get: (volume, id, options) => store.get(volume, id, options),
+      put: (volume, chunks) => store.put(volume, chunks),
+      list: (volume) => store.list(volume),
+      close: () => store.close(),
+      journalFrames: (coreKey, from) => store.journalFrames(this.#storedKeyOf(coreKey), from),
+    }
+  }
+
+  #storedKeyOf(coreKey: CoreKey): CoreKey {
+    for (const volume of this.list()) {
+      if (equalBytes(volume.coreKey, coreKey)) return volume.storedKey
+      const earlier = volume.earlier.find((log) => equalBytes(log.coreKey, coreKey))
+      if (earlier !== undefined) return earlier.storedKey
+    }
+    return coreKey
   }
 
   /** By name or prefix of the id. @throws HF_NOT_FOUND, HF_BAD_INPUT */

@@ -73,6 +73,11 @@ export class VolumeWriter implements CaptureSink {
     }, undefined)
   }
 
+  /** The epoch is over for this writer: nothing more is signed. */
+  leave(): void {
+    this.#failure ??= new HoldfastError('HF_EPOCH_STALE', `epoch ${this.#options.epoch} of the volume is over`)
+  }
+
   /** Resolves when every commit begun before has been published or has failed. */
   async settled(): Promise<void> {
     await this.#signing

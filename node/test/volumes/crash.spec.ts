@@ -35,6 +35,7 @@ import {
 } from '@holdfast/store-pack'
 import { Level } from 'level'
 import type { Draft, IngestPool, SealedGroup } from '../../src/ingest/index.ts'
+import { readEpochs } from '../../src/volumes/epoch-chain.ts'
 import { openVolume } from '../../src/volumes/open-volume.ts'
 import { PendingFrames } from '../../src/volumes/pending-frames.ts'
 import type { Volume } from '../../src/volumes/volume.ts'
@@ -46,7 +47,6 @@ const VOLUME = asVolumeId(new Uint8Array(16).fill(7))
 const SIGNING_KEY = signingKeyFromSeed(new Uint8Array(32).fill(3))
 const SELF = asNodeId(SIGNING_KEY.publicKey)
 const RING = createKeyRing(VOLUME, new Uint8Array(32).fill(5))
-const IDENTITY = { volume: VOLUME, epoch: 1, writer: SELF, claimHash: new Uint8Array(32).fill(9) }
 const ENTRY: VolumeEntry = {
   author: SELF,
   counter: 1,
@@ -150,14 +150,15 @@ async function openWorld(
     level: level.sublevel<Uint8Array, Uint8Array>('catalog', BINARY),
     volume: VOLUME,
   })
+  const { epochs } = await readEpochs({ store, birth: ENTRY, learned: [] })
   const { volume } = await openVolume({
     entry: ENTRY,
-    identity: IDENTITY,
+    epochs,
     role: 'primary',
     store,
     journals,
     readable: { ring: RING, keys, codec, catalog },
-    completeLength: 0,
+    completeLength: () => Promise.resolve(0),
   })
   const workers = new Workers(drive, store)
   const pending = new PendingFrames(workers.pool(), store)

@@ -118,6 +118,11 @@ export class CharterState {
     return this.#book.volumes.get(hexOf(id))?.[0]?.step
   }
 
+  /** Every entry of a volume, oldest first: an epoch was certified by the voters of its time. */
+  volumeEntries(id: Uint8Array): VolumeEntry[] {
+    return (this.#book.volumes.get(hexOf(id)) ?? []).map(({ step }) => step)
+  }
+
   /** Voters of a volume, in the order of their addition. */
   volumeVoters(id: Uint8Array): NodeId[] {
     const entry = this.volume(id)
