@@ -18,7 +18,7 @@ import { asMeshId, asNodeId, hexOf, HoldfastError } from '@holdfast/ports'
 import { renderConfig } from './config/index.ts'
 import { createHome, readIdentity, type NewHome } from './home/index.ts'
 import { requestJoin } from './replication/index.ts'
-import { claimableAddress, createSystemClock, createSystemRandom } from './system/index.ts'
+import { claimableAddress, createSystemClock, createSystemRandom, makeDirectory } from './system/index.ts'
 
 export interface NewNodeOptions {
   readonly home: string
@@ -170,7 +170,7 @@ function joiningKey(home: string, random: ReturnType<typeof createSystemRandom>)
   if (seed === undefined) {
     seed = random.bytes(32)
     try {
-      fs.mkdirSync(path.dirname(file), { recursive: true })
+      makeDirectory(path.dirname(file))
       fs.writeFileSync(file, seed, { mode: 0o600, flag: 'w' })
     } catch (cause) {
       throw new HoldfastError('HF_HOME_READ_ONLY', `${path.dirname(file)} cannot be written; nothing was changed`, {
@@ -232,7 +232,7 @@ function checkDrive(drive: string | undefined, home: string): string {
   const relative = path.relative(path.resolve(home), drive)
   if (relative === '') throw refuse('is the home itself')
   try {
-    fs.mkdirSync(drive, { recursive: true, mode: 0o700 })
+    makeDirectory(drive, 0o700)
     if (fs.readdirSync(drive).some((name) => name !== 'lost+found')) throw refuse('is not empty')
     fs.accessSync(drive, fs.constants.W_OK)
   } catch (cause) {

@@ -3,6 +3,7 @@ import path from 'node:path'
 import { signingKeyFromSeed, unlockMethod, unwrapSecret, wrapSecret, type SigningKey } from '@holdfast/keys'
 import { HoldfastError } from '@holdfast/ports'
 import type { Random } from '@holdfast/ports'
+import { makeDirectory } from '../system/index.ts'
 import { readIfPresent, syncDirectory, writeDurably } from './durable-file.ts'
 import { lockHome, type HomeLock } from './home-lock.ts'
 import { decodeIdentity, encodeIdentity, IDENTITY_BYTES_MAX, type Identity } from './identity.ts'
@@ -90,7 +91,7 @@ export function createHome(options: NewHome, random: Random): void {
     })
   }
   try {
-    fs.mkdirSync(directory, { recursive: true, mode: 0o700 })
+    makeDirectory(directory, 0o700)
     const strange = fs.readdirSync(directory).filter((name) => !isOurs(name))
     if (strange.length > 0) {
       throw new HoldfastError(

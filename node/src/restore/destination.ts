@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { HoldfastError } from '@holdfast/ports'
+import { makeDirectory } from '../system/index.ts'
 import { pathText } from '../api/path-text.ts'
 import type { RestoreRow } from './types.ts'
 import { ASIDE_PREFIX, destinationError } from './tree-writer.ts'
@@ -23,7 +24,7 @@ export function openDestination(
   const marker = inDestination(to, Buffer.from(MARKER_NAME))
   let names: string[]
   try {
-    if (!dryRun) fs.mkdirSync(Buffer.from(to), { recursive: true })
+    if (!dryRun) makeDirectory(to)
     else if (!fs.existsSync(Buffer.from(to))) return { resumed: false }
     names = fs.readdirSync(Buffer.from(to))
   } catch (cause) {
