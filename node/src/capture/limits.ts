@@ -52,6 +52,8 @@ export const HOT_FILES_MAX = 1024
 /** A large one is looked at less often: reading it should take a twentieth of the time, at a gigabyte a second. */
 export const HOT_BYTES_PER_MS = 50 * KIB
 
+/** Memory for short-lived objects of each thread, MiB; without it a walk lets it grow to 48. */
+export const YOUNG_GENERATION_MIB = 4
 /** Time the threads get to close what they hold open; then they are ended. */
 export const STOP_MS = 5 * SECOND_MS
 /** Progress is told four times a second at most. */

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { HoldfastError } from '@holdfast/ports'
 import type { Clock } from '@holdfast/ports'
-import { STOP_MS } from './limits.ts'
+import { STOP_MS, YOUNG_GENERATION_MIB } from './limits.ts'
 import type { FromWalker, FromWatcher, ToWalker, ToWatcher } from './messages.ts'
 
 /** What one volume hears from the threads. */
@@ -70,7 +70,10 @@ export class CaptureThreads {
   }
 
   #thread(name: string): Worker {
-    const thread = new Worker(new URL(`./${name}-worker.js`, import.meta.url), { name: `capture ${name}` })
+    const thread = new Worker(new URL(`./${name}-worker.js`, import.meta.url), {
+      name: `capture ${name}`,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
+    })
     let cause: unknown
     this.#ended.push(new Promise((resolve) => thread.on('exit', () => resolve())))
     thread.on('error', (error) => (cause = error))
