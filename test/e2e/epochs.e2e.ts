@@ -28,17 +28,19 @@ const inEpoch = (nodes: readonly TestNode[], epoch: number): Promise<VolumeStatu
     (volumes) => volumes.every((volume) => volume.epoch === epoch),
   )
 
+/** Contents of all versions of a file, newest first. */
+async function texts(node: TestNode, name: string): Promise<string[]> {
+  const versions = await node.json<Version[]>('log', `data:${name}`)
+  const puts = versions.filter((version) => version.kind === 'put')
+  return Promise.all(puts.map(async ({ time }) => (await node.ok('cat', `data:${name}`, '--at', time)).stdout))
+}
+
 describe('a primary whose home and drive went back in time', function () {
   this.timeout(240_000)
   const world = new World('epochs')
   const data = world.path('data')
   let [a, b, c]: TestNode[] = []
   const nodes = (): TestNode[] => [a, b, c].filter((node) => node !== undefined)
-  const texts = async (node: TestNode, name: string): Promise<string[]> => {
-    const versions = await node.json<Version[]>('log', `data:${name}`)
-    const puts = versions.filter((version) => version.kind === 'put')
-    return Promise.all(puts.map(async ({ time }) => (await node.ok('cat', `data:${name}`, '--at', time)).stdout))
-  }
   after(() => world.close())
 
   before(async () => {

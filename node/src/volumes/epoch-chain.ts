@@ -8,6 +8,7 @@ import { copyKey, epochOf, JOURNAL_COPIES_MAX, type Epoch } from '../epochs/epoc
 /** Journals of a volume that no epoch of its history counts, whole or from some block on: kept, and shown to people. */
 export interface Branch {
   readonly epoch: number
+  readonly coreKey: CoreKey
   readonly storedKey: CoreKey
   /** Blocks that are stored under the key. */
   readonly length: number
@@ -55,7 +56,12 @@ export async function readEpochs({ store, birth, learned }: ReadEpochsOptions): 
   return { epochs: [epochOf(first.record)], branches: [] }
 }
 
-const branchOf = ({ record, storedKey, length }: Found): Branch => ({ epoch: record.claim.epoch, storedKey, length })
+const branchOf = ({ record, coreKey, storedKey, length }: Found): Branch => ({
+  epoch: record.claim.epoch,
+  coreKey,
+  storedKey,
+  length,
+})
 const isSame = (a: Found, b: Found): boolean => equalBytes(a.storedKey, b.storedKey)
 
 function unstored(record: EpochRecord): Found {

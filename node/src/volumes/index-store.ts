@@ -8,6 +8,7 @@ import { createStatStore, type StatStore } from '../capture/index.ts'
 export type IndexLevel = Level<Uint8Array, Uint8Array>
 
 const COPIES_KEY = Buffer.from('copies')
+const salvagedKey = (storedKey: Uint8Array): Uint8Array => Buffer.from(`salvaged ${hexOf(storedKey)}`)
 const BINARY = { keyEncoding: 'view', valueEncoding: 'view' } as const
 
 /** The one level of a node: index of the packs, catalogs, states of captured paths. */
@@ -77,6 +78,15 @@ export class IndexStore {
     await level.clear()
     const operation = { type: 'put', sublevel: level, key: COPIES_KEY, value: Buffer.from(copies) } as const
     await this.#level.batch([operation], { sync: true })
+  }
+
+  /** Whether the versions of a journal that does not count were recorded again. */
+  async isSalvaged(volume: VolumeId, storedKey: Uint8Array): Promise<boolean> {
+    return (await this.#volumeLevel(volume).get(salvagedKey(storedKey))) !== undefined
+  }
+
+  async setSalvaged(volume: VolumeId, storedKey: Uint8Array): Promise<void> {
+    await this.#volumeLevel(volume).put(salvagedKey(storedKey), new Uint8Array(0))
   }
 
   /** Forgets what is derived of one volume. */

@@ -18,6 +18,12 @@ export function stateOfDraft(draft: Draft): FileState | undefined {
   }
 }
 
+/** What a record says, without its place in the journal. */
+export function stateOfRow(row: CatalogRow): FileState {
+  const { seq: _seq, epoch: _epoch, timeMs: _timeMs, kind: _kind, refs: _refs, ...state } = row
+  return state
+}
+
 function contentOfDraft(draft: Draft): FileContent {
   if (draft.recipe !== undefined) return { type: 'recipe', root: draft.recipe.root }
   if (draft.extents !== undefined && draft.extents.length > 0) return { type: 'inline', extents: draft.extents }

@@ -16,10 +16,11 @@ import type { MemberHead, Replication } from '../replication/index.ts'
 import { startCapture } from './capturing.ts'
 import { copyJournal } from './copying.ts'
 import { pause, reasonOfDoubt, reasonOfHead, resolveDoubt, type DoubtParts } from './doubt.ts'
-import { keptSentences, readEpochs } from './epoch-chain.ts'
+import { keptSentences, readEpochs, type Branch } from './epoch-chain.ts'
 import type { IndexStore } from './index-store.ts'
 import { openVolume, reaches } from './open-volume.ts'
 import type { PendingFrames } from './pending-frames.ts'
+import { salvage } from './salvage.ts'
 import { Volume, type ReadableParts } from './volume.ts'
 import type { Volumes } from './volumes.ts'
 import { VolumeWriter } from './writer.ts'
@@ -53,6 +54,8 @@ interface Running {
   writer: VolumeWriter | undefined
   capture: VolumeCapture | undefined
   readonly warnings: string[]
+  /** Journals that do not count. */
+  readonly branches: readonly Branch[]
   /** Why this primary may not go on in its epoch, for people. */
   doubt: string | undefined
   /** Capture cannot begin. */
@@ -251,6 +254,7 @@ export class VolumeManager {
       writer: undefined,
       capture: undefined,
       warnings,
+      branches: chain.branches,
       doubt: undefined,
       failure: undefined,
       moving: false,
@@ -319,6 +323,7 @@ export class VolumeManager {
       onCommitted: (frame, head, rows) => volume.committed(frame, head, rows),
     })
     running.writer = writer
+    await this.#salvage(running, writer)
     running.capture = await startCapture({
       volume,
       directory,
@@ -331,6 +336,19 @@ export class VolumeManager {
       warnings: running.warnings,
     })
     log.info({ volume: volume.name, directory }, 'capture runs')
+  }
+
+  async #salvage({ volume, branches }: Running, writer: VolumeWriter): Promise<void> {
+    const { index, store, log } = this.#parts
+    for (const branch of branches) {
+      if (await index.isSalvaged(volume.id, branch.storedKey)) continue
+      const versions = await salvage({ volume, writer, store }, branch)
+      await index.setSalvaged(volume.id, branch.storedKey)
+      log.warn(
+        { volume: volume.name, epoch: branch.epoch, versions },
+        'versions of a journal that does not count are recorded again',
+      )
+    }
   }
 
   /** What a member's head means: epochs that this node does not know, or doubt about what it has written. */

@@ -7,7 +7,7 @@ import type { ChunkId, Clock, JournalFrame, JournalLog, LogHead, LogProposal, Vo
 import { encodeJournalFrame } from '@holdfast/store-pack'
 import type { CaptureBatch, CaptureSink } from '../capture/types.ts'
 import type { PendingFrames } from './pending-frames.ts'
-import { baselineRow, NO_STATE, stateOfDraft } from './records.ts'
+import { baselineRow, NO_STATE, stateOfDraft, stateOfRow } from './records.ts'
 
 /** Bytes of records after which a commit goes on in a further frame: half of what a frame may have, so that the last record
  *  fits in any case. */
@@ -69,6 +69,20 @@ export class VolumeWriter implements CaptureSink {
     await this.#commit((frames) => {
       const fields = this.#nextFields('baseline')
       frames.add(this.#options.codec.seal(fields), baselineRow(fields), [])
+      return Promise.resolve()
+    }, undefined)
+  }
+
+  /** Records versions of an earlier journal once more; their chunks are durable. */
+  async commitAgain(rows: readonly CatalogRow[]): Promise<void> {
+    await this.#commit((frames) => {
+      for (const row of rows) {
+        const fields = this.#nextFields('put')
+        const role = row.content.type === 'recipe' ? 'recipe' : 'content'
+        const refs = row.refs.map(({ id, storedBytes }) => ({ id, storedBytes }))
+        const state = stateOfRow(row)
+        frames.add(this.#options.codec.seal(fields, state, refs), rowOf(fields, state, refs, role), [])
+      }
       return Promise.resolve()
     }, undefined)
   }
