@@ -5,6 +5,13 @@ const running = new Set<number>()
 process.once('exit', () => {
   for (const pid of running) killGroup(pid, 'SIGKILL')
 })
+// Without a listener these end the process without an exit event; an interrupt is left to who runs the tests.
+for (const [signal, code] of [
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const) {
+  process.once(signal, () => process.exit(code))
+}
 
 export interface SpawnOptions {
   readonly cwd?: string
