@@ -1,7 +1,7 @@
 /**
  * The commit pipeline of a primary loses power at every write boundary, with every unsynced write kept, lost or torn, with
  * the index as it was, or gone, and the log at what was flushed or as it was. What was acknowledged must be there whole, and
- * no length of the log may ever have two contents.
+ * no length of the log may ever have two contents; an epoch that has begun stays, and continues the one before.
  */
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -20,11 +20,13 @@ import {
   createMemoryJournalDisk,
   createMemoryJournalStore,
   createRecordCodec,
+  encodeEpochBlock,
   openCatalog,
   type MemoryJournalDisk,
 } from '@holdfast/journal'
-import { createKeyRing, deriveVolumeKeys, signingKeyFromSeed } from '@holdfast/keys'
-import { asChunkId, asNodeId, asVolumeId, type ChunkId, type JournalFrame } from '@holdfast/ports'
+import { createKeyRing, deriveVolumeKeys, signingKeyFromSeed, signRaw } from '@holdfast/keys'
+import { asChunkId, asNodeId, asVolumeId, equalBytes, hexOf } from '@holdfast/ports'
+import type { ChunkId, CoreKey, JournalFrame } from '@holdfast/ports'
 import {
   createPackWriter,
   encodeChunkFrameHeader,
@@ -34,6 +36,8 @@ import {
   type PackWriter,
 } from '@holdfast/store-pack'
 import { Level } from 'level'
+import { createEpochRecord, encodeEpochRecord } from '@holdfast/failover'
+import { claimOf, epochOf, VoterRecords } from '../../src/epochs/index.ts'
 import type { Draft, IngestPool, SealedGroup } from '../../src/ingest/index.ts'
 import { readEpochs } from '../../src/volumes/epoch-chain.ts'
 import { openVolume } from '../../src/volumes/open-volume.ts'
@@ -70,16 +74,18 @@ type BinaryLevel = Level<Uint8Array, Uint8Array>
 /** What the outside was told; it must stay true over every crash. */
 class Ledger {
   readonly acknowledged: { path: string; chunks: readonly ChunkId[] }[] = []
-  readonly published = new Map<number, Uint8Array>()
+  /** By core and index. */
+  readonly published = new Map<string, { frame: JournalFrame; index: number; block: Uint8Array }>()
+  /** The newest epoch whose first block was durable. */
+  epoch = 1
 
   publish(frame: JournalFrame): void {
     for (const [offset, block] of frame.blocks.entries()) {
-      const known = this.published.get(frame.start + offset)
-      assert.ok(
-        known === undefined || Buffer.compare(known, block) === 0,
-        `two contents of block ${frame.start + offset}`,
-      )
-      this.published.set(frame.start + offset, block)
+      const index = frame.start + offset
+      const place = `${hexOf(frame.coreKey)} ${index}`
+      const known = this.published.get(place)?.block
+      assert.ok(known === undefined || Buffer.compare(known, block) === 0, `two contents of block ${place}`)
+      this.published.set(place, { frame, index, block })
     }
   }
 }
@@ -164,7 +170,7 @@ async function openWorld(
   const pending = new PendingFrames(workers.pool(), store)
   const writer = new VolumeWriter({
     volume: VOLUME,
-    epoch: 1,
+    epoch: volume.epoch,
     log: volume.log,
     catalog,
     codec,
@@ -231,13 +237,43 @@ async function check({ store, volume }: World, ledger: Ledger): Promise<void> {
       assert.ok((await store.get(VOLUME, id)) !== undefined)
     }
   }
-  for (const [index, block] of ledger.published) {
-    assert.deepEqual(
-      Buffer.from((await volume.log.get(index)) ?? []),
-      Buffer.from(block),
-      `block ${index} was told and is another`,
-    )
+  for (const [place, { frame, index, block }] of ledger.published) {
+    const held = await blockOf({ store, volume }, frame.coreKey, index)
+    assert.deepEqual(Buffer.from(held ?? []), Buffer.from(block), `block ${place} was told and is another`)
   }
+  assert.ok(volume.epoch >= ledger.epoch, 'an epoch that had begun is gone')
+}
+
+async function blockOf(
+  { store, volume }: Pick<World, 'store' | 'volume'>,
+  coreKey: CoreKey,
+  index: number,
+): Promise<Uint8Array | undefined> {
+  if (equalBytes(coreKey, volume.coreKey)) return volume.log.get(index)
+  const earlier = volume.earlier.find((log) => equalBytes(log.coreKey, coreKey))
+  if (earlier === undefined || index >= earlier.length) return undefined
+  for await (const frame of store.journalFrames(earlier.storedKey, index)) return frame.blocks[index - frame.start]
+  return undefined
+}
+
+/** The writer leaves its epoch, certifies the next one by itself, being the only voter, and begins it. */
+async function nextEpoch({ store, volume }: World, ledger: Ledger): Promise<void> {
+  const home = { readState: () => undefined, writeState: () => undefined }
+  const records = new VoterRecords(home, SIGNING_KEY, () => undefined)
+  const claim = claimOf(volume, SELF, ENTRY.charterHash, records.of(VOLUME), [])
+  const { coreKey, identity } = epochOf({ claim, votes: [] })
+  const head = volume.acceptedHead()
+  assert.ok(head !== undefined)
+  const reply = records.consider({ claim, coreKey }, { isVoter: true, primary: SELF, knowsCharter: true, head })
+  assert.ok(reply.type === 'vote')
+  const record = createEpochRecord(claim, [{ node: SELF, signature: reply.signature }])
+  const log = await createMemoryJournalStore().open(identity)
+  const blocks = [encodeEpochBlock(encodeEpochRecord(record))]
+  const frame = { coreKey, start: 0, blocks, signature: signRaw(SIGNING_KEY, log.propose(blocks).signable) }
+  await store.commit(VOLUME, [], frame)
+  ledger.publish(frame)
+  ledger.epoch = claim.epoch
+  await store.close()
 }
 
 interface Case {
@@ -245,6 +281,20 @@ interface Case {
   readonly fate: (change: UnsyncedChange, index: number) => Fate
   readonly index: 'kept' | 'lost'
   readonly log: 'kept' | 'flushed' | 'lost'
+}
+
+async function live(drive: MemoryDrive, level: BinaryLevel, disk: MemoryJournalDisk, ledger: Ledger): Promise<void> {
+  let world = await openWorld(drive, level, disk, ledger)
+  for (let number = 0; number < COMMITS; number++) {
+    if (number === COMMITS - 2) {
+      await nextEpoch(world, ledger)
+      world = await openWorld(drive, level, disk, ledger)
+    }
+    // Two at once, so that commits overlap each other's syncs.
+    await Promise.all([commit(world, ledger, `a${number}`), commit(world, ledger, `b${number}`)])
+    if (number === 2) await world.checkpoint()
+  }
+  await world.store.close()
 }
 
 describe('the commit pipeline of a primary, power lost at every write boundary', function () {
@@ -260,16 +310,6 @@ describe('the commit pipeline of a primary, power lost at every write boundary',
   afterEach(() => {
     for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true })
   })
-
-  async function live(drive: MemoryDrive, level: BinaryLevel, disk: MemoryJournalDisk, ledger: Ledger): Promise<void> {
-    const world = await openWorld(drive, level, disk, ledger)
-    for (let number = 0; number < COMMITS; number++) {
-      // Two at once, so that commits overlap each other's syncs.
-      await Promise.all([commit(world, ledger, `a${number}`), commit(world, ledger, `b${number}`)])
-      if (number === 2) await world.checkpoint()
-    }
-    await world.store.close()
-  }
 
   async function boundariesOfALife(): Promise<number> {
     const drive = createMemoryDrive()
