@@ -88,11 +88,15 @@ export class IndexTable {
     return entry.kind === 'chunk' ? this.chunk(entry.volume, entry.id) : this.journal(entry.id, entry.start)
   }
 
-  /** Takes in a durable frame. A good row stays, unless the frame holds more blocks; a bad one is replaced by a frame elsewhere. */
+  /** Takes in a durable frame. Of two chunks a good one stays. Of two journal frames with one start the later one counts: the
+   *  earlier was signed beside a commit that the power took, was never published, and what was signed in its place came later. */
   add(entry: FrameEntry): Added {
     const row = this.rowOf(entry)
     if (row !== undefined && isAt(row, entry)) return 'known'
-    if (row !== undefined && !row.bad && entry.blockCount <= row.blockCount) return 'duplicate'
+    if (row !== undefined && !row.bad) {
+      if (entry.kind === 'chunk' || !isAfter(entry, row)) return 'duplicate'
+      this.#runs.cut(entry.volume, entry.id, entry.start, entry.start + row.blockCount)
+    }
     this.set(entry, false)
     return 'new'
   }
@@ -300,6 +304,10 @@ export class IndexTable {
 }
 
 const REPAIR = 'holdfast repair index'
+
+/** Whether the frame was written after the one of the row: packs are numbered as they are opened, a core has one writer. */
+const isAfter = (entry: FrameEntry, row: FrameRow): boolean =>
+  entry.pack === row.pack ? entry.offset > row.offset : entry.pack > row.pack
 
 export function isAt(row: FrameRow, entry: FrameEntry): boolean {
   return row.pack === entry.pack && row.offset === entry.offset

@@ -176,7 +176,7 @@ describe('PackStore: journal', () => {
     assert.deepEqual(await starts(11), [])
   })
 
-  it('joins frames that overlap, and keeps the longer of two that start alike', async () => {
+  it('joins frames that overlap; of those that start alike the last one counts, after a rebuild too', async () => {
     const { store } = await openWorld()
     for (const [start, count] of [
       [0, 3],
@@ -187,13 +187,16 @@ describe('PackStore: journal', () => {
     ] as const) {
       await store.commit(VOLUME, [], frameOf(start, count))
     }
-    const spans = (await framesOf(store)).map(({ start, blocks }) => [start, blocks.length])
-    assert.deepEqual(spans, [
-      [0, 3],
-      [2, 4],
-      [6, 5],
-    ])
-    assert.equal(lengthOf(store, CORE), 11)
+    for (const rebuilt of [false, true]) {
+      if (rebuilt) await store.rebuildIndex()
+      const spans = (await framesOf(store)).map(({ start, blocks }) => [start, blocks.length])
+      assert.deepEqual(spans, [
+        [0, 3],
+        [2, 4],
+        [6, 2],
+      ])
+      assert.equal(lengthOf(store, CORE), 8)
+    }
   })
 
   it('ends at a gap, and goes on when it is filled, also after a restart in between', async () => {
