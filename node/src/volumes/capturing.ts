@@ -63,9 +63,12 @@ export async function startCapture(parts: CapturingParts): Promise<VolumeCapture
   return capture
 }
 
-async function* currentRows(rows: AsyncIterable<CatalogRow>, without: ReadonlySet<string>) {
+async function* currentRows(rows: AsyncIterable<CatalogRow>, unlike: ReadonlySet<string>) {
   for await (const { content, ...row } of rows) {
-    if (without.size > 0 && without.has(Buffer.from(row.path).toString('latin1'))) continue
+    if (unlike.size > 0 && unlike.has(Buffer.from(row.path).toString('latin1'))) {
+      yield { ...row, mtimeNs: 0n, content: undefined }
+      continue
+    }
     yield {
       ...row,
       content:

@@ -6,6 +6,10 @@ import type { PackStore } from '@holdfast/store-pack'
 import type { StatStore } from '../capture/index.ts'
 import type { Volume } from './volume.ts'
 
+/** Equal to no content: fingerprints are hashes. */
+const OTHER_CONTENT = new Uint8Array(16).fill(0xff)
+const STAT_ROWS_AT_ONCE = 1024
+
 /**
  * Files whose content is lost here and with every member are read from the source again: what is known of their state is
  * forgotten, so that the next walk takes them for changed and stores them anew. Only what exists now can come back so.
@@ -22,8 +26,12 @@ export async function forgetLostContent(
   for await (const row of volume.reader().catalog.walk(new Uint8Array(0))) {
     if (await names(row, missing, volume, store)) lost.push(row.path)
   }
-  const seq = await stats.seq()
-  if (lost.length > 0 && seq !== undefined) await stats.apply([], lost, seq)
+  // The rows stay, so that a deletion meanwhile is seen too; they only stop to match what is there.
+  for (let start = 0; start < lost.length; start += STAT_ROWS_AT_ONCE) {
+    const rows = await stats.rows(lost.slice(start, start + STAT_ROWS_AT_ONCE))
+    const changed = rows.flatMap((row) => (row === undefined ? [] : [{ ...row, keyed: false, content: OTHER_CONTENT }]))
+    await stats.apply(changed, [])
+  }
   return new Set(lost.map((path) => Buffer.from(path).toString('latin1')))
 }
 
