@@ -42,7 +42,7 @@ export async function reasonOfDoubt(
     replication.heads(volume.id).some((head) => equalBytes(head.member, node)) ||
     replication.peers().some((peer) => equalBytes(peer.peer, node) && peer.failures > 0)
   await until(parts, () => others.every(isSettled), MEMBERS_WAIT_MS)
-  for (const head of replication.heads(volume.id)) {
+  for (const head of membersHeads(parts, volume)) {
     const reason = await reasonOfHead(volume, head, startLength)
     if (reason !== undefined) return `${parts.authority.nameOf(head.member)} ${reason}`
   }
@@ -72,9 +72,12 @@ export type DoubtOutcome =
 export async function resolveDoubt(parts: DoubtParts, volume: Volume): Promise<DoubtOutcome> {
   let promisedEpoch = 0
   for (; !parts.stopped(); await pause(parts.clock, CLAIM_INTERVAL_MS)) {
-    const heads = parts.replication.heads(volume.id)
+    const heads = membersHeads(parts, volume)
     // Blocks below a known cut, and epochs that members know, come first: the volume is opened anew when they are here.
-    if (volume.cut !== undefined || heads.some((head) => head.epoch > volume.newestEpoch)) continue
+    if (volume.cut !== undefined || heads.some((head) => head.epoch > volume.newestEpoch)) {
+      parts.say('members are in a later epoch than this node; it takes what it lacks from them before it writes')
+      continue
+    }
     const other = await findOtherBlocks(parts, volume, heads)
     if (other !== undefined && equalBytes(volume.coreKey, volume.storedKey))
       return { type: 'other-blocks', head: other }
@@ -102,10 +105,10 @@ export async function resolveDoubt(parts: DoubtParts, volume: Volume): Promise<D
   return { type: 'stopped' }
 }
 
+const membersHeads = ({ replication }: DoubtParts, volume: Volume): MemberHead[] =>
+  replication.heads(volume.id).filter((head) => volume.members.some(({ node }) => equalBytes(node, head.member)))
 const onCore = (volume: Volume, heads: readonly MemberHead[]): MemberHead[] =>
-  heads.filter((head) => equalBytes(head.coreKey, volume.coreKey) && isMember(volume, head.member))
-const isMember = (volume: Volume, node: NodeId): boolean =>
-  volume.members.some((member) => equalBytes(member.node, node))
+  heads.filter((head) => equalBytes(head.coreKey, volume.coreKey))
 
 /** The head with most blocks of those that this node's blocks do not lead to. */
 async function findOtherBlocks(

@@ -1,27 +1,29 @@
 import { rmSync } from 'node:fs'
 import { mayRead, type VolumeEntry } from '@holdfast/charter'
-import { encodeEpochRecord, type EpochRecord } from '@holdfast/failover'
-import { createRecordCodec, encodeEpochBlock, openCatalog } from '@holdfast/journal'
-import { decodeKeyRing, deriveVolumeKeys, signRaw } from '@holdfast/keys'
+import type { EpochRecord } from '@holdfast/failover'
+import { createRecordCodec, openCatalog } from '@holdfast/journal'
+import { decodeKeyRing, deriveVolumeKeys } from '@holdfast/keys'
 import { equalBytes, hasCode, hexOf, HoldfastError, throwIfAborted } from '@holdfast/ports'
 import type { Clock, JournalStore, NodeId, Random, VolumeId } from '@holdfast/ports'
 import type { PackStore } from '@holdfast/store-pack'
 import type { Logger } from 'pino'
 import type { Authority } from '../authority/index.ts'
 import type { CaptureService, VolumeCapture } from '../capture/index.ts'
-import { epochOf, type Cut, type Epoch, type EpochService, type VoterRecords } from '../epochs/index.ts'
+import { epochOf, type EpochService, type VoterRecords } from '../epochs/index.ts'
 import type { Home } from '../home/index.ts'
 import type { IngestPool } from '../ingest/index.ts'
-import type { MemberHead, Replication } from '../replication/index.ts'
+import type { Replication } from '../replication/index.ts'
 import { startCapture } from './capturing.ts'
-import { copyJournal } from './copying.ts'
-import { pause, reasonOfDoubt, reasonOfHead, resolveDoubt, type DoubtParts } from './doubt.ts'
-import { keptSentences, readEpochs, type Branch } from './epoch-chain.ts'
+import { pause } from './doubt.ts'
+import { keptSentences, readEpochs } from './epoch-chain.ts'
+import { EpochMoves } from './epoch-moves.ts'
+import { writeFirstBlock } from './first-block.ts'
 import type { IndexStore } from './index-store.ts'
-import { openVolume, reaches } from './open-volume.ts'
+import { openVolume } from './open-volume.ts'
 import type { PendingFrames } from './pending-frames.ts'
+import type { Running } from './running.ts'
 import { salvage } from './salvage.ts'
-import { Volume, type ReadableParts } from './volume.ts'
+import type { ReadableParts } from './volume.ts'
 import type { Volumes } from './volumes.ts'
 import { VolumeWriter } from './writer.ts'
 
@@ -47,22 +49,6 @@ export interface VolumeManagerParts {
   readonly log: Logger
 }
 
-interface Running {
-  readonly volume: Volume
-  /** Blocks that the packs had when the volume was opened: what this node is sure to have signed itself. */
-  readonly startLength: number
-  writer: VolumeWriter | undefined
-  capture: VolumeCapture | undefined
-  readonly warnings: string[]
-  /** Journals that do not count. */
-  readonly branches: readonly Branch[]
-  /** Why this primary may not go on in its epoch, for people. */
-  doubt: string | undefined
-  /** Capture cannot begin. */
-  failure: HoldfastError | undefined
-  moving: boolean
-}
-
 /** Opens the volumes that the charter makes this node a member of, and captures those whose primary it is. */
 export class VolumeManager {
   readonly #parts: VolumeManagerParts
@@ -70,6 +56,9 @@ export class VolumeManager {
   #journals: JournalStore | undefined
   /** Epochs that members told, until blocks of them are stored. */
   readonly #learned = new Map<string, readonly EpochRecord[]>()
+  /** What was found missing on the drive since this node started, for people. */
+  readonly #lost = new Map<string, readonly string[]>()
+  readonly #moves: EpochMoves
   /** A log holds what the packs do not: all are to be made anew. */
   #stale = false
   #work: Promise<void> = Promise.resolve()
@@ -78,6 +67,14 @@ export class VolumeManager {
 
   constructor(parts: VolumeManagerParts) {
     this.#parts = parts
+    this.#moves = new EpochMoves({
+      ...parts,
+      learned: this.#learned,
+      isOpen: (running) => this.#isOpen(running),
+      reopen: (running) => this.#reopen(running),
+      begin: (running, record) => this.#begin(running, record),
+      rebuild: () => this.rebuild(),
+    })
   }
 
   /** Opens everything that the charter names; volumes of this node begin to be captured in the background. */
@@ -85,16 +82,16 @@ export class VolumeManager {
     this.#journals = await this.#openJournals()
     this.#parts.authority.keeper.onChange(() => {
       // A failure is logged where the work is queued; the next change tries again.
-      this.#later(() => this.#reconcile()).catch(() => undefined)
+      this.#reconcileAll().catch(() => undefined)
     })
     this.#parts.replication.onHead((head) => {
-      this.#onHead(head).catch((error: unknown) => {
+      const running = this.#running.get(hexOf(head.volume))
+      if (running === undefined) return
+      this.#moves.onHead(running, head).catch((error: unknown) => {
         this.#parts.log.warn({ err: error }, 'what a member told of a volume was not taken in')
       })
     })
-    await this.#later(() => this.#reconcile())
-    // What the packs do not hold is not there: the logs are made anew, and what is lacking is asked of the members.
-    if (this.#stale) await this.rebuild()
+    await this.#reconcileAll()
     this.#starting = false
   }
 
@@ -223,14 +220,14 @@ export class VolumeManager {
   }
 
   async #open(entry: VolumeEntry): Promise<void> {
-    const { authority, self, store, index, log, volumes, epochs: service, records } = this.#parts
+    const { authority, self, home, store, index, log, volumes, epochs: service, records } = this.#parts
     const journals = this.#openedJournals()
     const birth = authority.state.volumeBirth(entry.volume) ?? entry
     const learned = this.#learned.get(hexOf(entry.volume)) ?? []
     const chain = await readEpochs({ store, birth, learned })
     const primary = equalBytes(entry.primary, self)
     const [first] = chain.epochs
-    if (primary && first !== undefined) await this.#writeFirstBlock(first)
+    if (primary && first !== undefined) await writeFirstBlock(store, journals, home.signingKey, first)
     const readable = await this.#openReadable(entry)
     const { volume, findings } = await openVolume({
       entry,
@@ -247,7 +244,7 @@ export class VolumeManager {
       rules: service.rules,
     })
     const startLength = volume.log.head().length
-    const warnings = keptSentences(chain, store)
+    const warnings = [...keptSentences(chain, store), ...(this.#lost.get(hexOf(entry.volume)) ?? [])]
     const running: Running = {
       volume,
       startLength,
@@ -264,11 +261,14 @@ export class VolumeManager {
     log.info({ volume: entry.name, epoch: volume.epoch, length: startLength, ...findings }, 'volume open')
     if (findings.lostBlocks > 0) {
       if (primary) records.doubt(volume.id, volume.newestEpoch)
+      this.#lost.set(hexOf(volume.id), [
+        `${findings.lostBlocks} journal blocks that this node held are not on its drive any more; what members hold of them is fetched`,
+      ])
       this.#stale = true
       return
     }
-    this.#moveOn(running)
-    volume.onHead(() => this.#moveOn(running))
+    this.#moves.moveOn(running)
+    volume.onHead(() => this.#moves.moveOn(running))
     if (primary && entry.protected)
       void this.#capture(running).catch((error: unknown) => this.#captureFailed(running, error))
   }
@@ -276,15 +276,6 @@ export class VolumeManager {
   #openedJournals(): JournalStore {
     if (this.#journals !== undefined) return this.#journals
     throw new HoldfastError('HF_CLOSED', 'the node is stopping')
-  }
-
-  /** Block 0 of a log of this node's own: the record that opened the epoch. Durable when this resolves. */
-  async #writeFirstBlock({ record, identity }: Epoch): Promise<void> {
-    const log = await this.#openedJournals().open(identity)
-    if (log.head().length > 0) return
-    const blocks = [encodeEpochBlock(encodeEpochRecord(record))]
-    const signature = signRaw(this.#parts.home.signingKey, log.propose(blocks).signable)
-    await this.#parts.store.commit(identity.volume, [], { coreKey: log.coreKey, start: 0, blocks, signature })
   }
 
   async #openReadable(entry: VolumeEntry): Promise<ReadableParts | undefined> {
@@ -300,9 +291,9 @@ export class VolumeManager {
   async #capture(running: Running): Promise<void> {
     const { authority, home, clock, pending, log, pool, index } = this.#parts
     const { volume } = running
-    const reason = await reasonOfDoubt(this.#doubtParts(running), volume, running.startLength)
+    const reason = await this.#moves.reasonOfDoubt(running)
     if (!this.#isOpen(running)) return
-    if (reason !== undefined) return this.#resolveDoubt(running, reason)
+    if (reason !== undefined) return this.#moves.resolveDoubt(running, reason)
     const directory = authority.directoryOf(volume.id)
     if (directory === undefined) {
       const message = 'this node does not know which directory it protects; protect it again'
@@ -324,7 +315,7 @@ export class VolumeManager {
     })
     running.writer = writer
     await this.#salvage(running, writer)
-    running.capture = await startCapture({
+    const capture = await startCapture({
       volume,
       directory,
       writer,
@@ -335,6 +326,9 @@ export class VolumeManager {
       log,
       warnings: running.warnings,
     })
+    // Doubt may have come up meanwhile, or the volume may have been closed: then nothing may be captured here.
+    if (running.writer !== writer || !this.#isOpen(running)) return capture.stop()
+    running.capture = capture
     log.info({ volume: volume.name, directory }, 'capture runs')
   }
 
@@ -351,140 +345,32 @@ export class VolumeManager {
     }
   }
 
-  /** What a member's head means: epochs that this node does not know, or doubt about what it has written. */
-  async #onHead(head: MemberHead): Promise<void> {
-    const running = this.#running.get(hexOf(head.volume))
-    if (running === undefined || !running.volume.members.some(({ node }) => equalBytes(node, head.member))) return
-    const { volume } = running
-    if (head.epoch > volume.newestEpoch) return this.#learn(running, head.member)
-    if (volume.cut !== undefined) return this.#moveOn(running)
-    const isPrimary = volume.role === 'primary'
-    const length = isPrimary && running.writer === undefined ? running.startLength : volume.log.head().length
-    const reason = await reasonOfHead(volume, head, isPrimary ? length : Number.POSITIVE_INFINITY)
-    if (reason === undefined || !this.#isOpen(running)) return
-    const sentence = `${this.#parts.authority.nameOf(head.member)} ${reason}`
-    if (isPrimary) return this.#resolveDoubt(running, sentence)
-    if (running.warnings.includes(sentence)) return
-    running.warnings.push(sentence)
-    this.#parts.log.error({ volume: volume.name, length: head.length }, sentence)
-  }
-
-  /** Takes in later epochs that a member knows, and opens the volume anew. */
-  async #learn(running: Running, member: NodeId): Promise<void> {
-    if (running.moving) return
-    running.moving = true
-    const { volume } = running
-    try {
-      const { epochs, records, log } = this.#parts
-      const newer = await epochs.newerEpochs(volume, member)
-      const newest = newer.at(-1)
-      if (newest === undefined || !this.#isOpen(running)) return
-      const { epoch } = newest.claim
-      if (volume.role === 'primary') records.doubt(volume.id, epoch)
-      else records.fence(volume.id, epoch)
-      this.#learned.set(hexOf(volume.id), [...(this.#learned.get(hexOf(volume.id)) ?? []), ...newer])
-      log.info({ volume: volume.name, epoch }, 'a later epoch of the volume is known')
-      await this.#reopen(running)
-    } finally {
-      running.moving = false
-    }
-  }
-
-  /** A volume whose log is cut goes on to the next epoch when it has the blocks below the cut. */
-  #moveOn(running: Running): void {
-    const { volume } = running
-    const { cut } = volume
-    if (cut === undefined || running.moving || volume.log.head().length < cut.length) return
-    running.moving = true
-    const move = async (): Promise<void> => {
-      if (await reaches(volume.log, cut)) return this.#reopen(running)
-      const inLater = this.#parts.replication.heads(volume.id).find((head) => head.epoch > volume.epoch)
-      if (inLater !== undefined) await this.#copy(running, inLater.member, cut)
-    }
-    move()
-      .catch((error: unknown) => this.#parts.log.warn({ err: error, volume: volume.name }, 'the next epoch waits'))
-      .finally(() => {
-        running.moving = false
-      })
+  async #reconcileAll(): Promise<void> {
+    await this.#later(() => this.#reconcile())
+    // What the packs do not hold is not there: the logs are made anew, and what is lacking is asked of the members.
+    if (this.#stale && !this.#stopped) await this.rebuild()
   }
 
   async #reopen(running: Running): Promise<void> {
     await this.#later(async () => {
-      if (!this.#isOpen(running)) return
-      await this.#closeOne(running)
-      await this.#reconcile()
+      if (this.#isOpen(running)) await this.#closeOne(running)
     })
-    if (this.#stale && !this.#stopped) await this.rebuild()
+    await this.#reconcileAll()
   }
 
-  /** A member's blocks take the place of this node's, which stay as a branch; logs and catalogs are made anew. */
-  async #copy(running: Running, member: NodeId, until: Cut): Promise<void> {
-    const { home, store, epochs, log } = this.#parts
-    const { volume } = running
-    log.warn(
-      { volume: volume.name, epoch: volume.epoch },
-      'this node holds other journal blocks than count; both are kept',
-    )
-    rmSync(home.scratchDirectory, { recursive: true, force: true })
-    const scratch = await this.#parts.openJournals(home.scratchDirectory)
-    try {
-      await copyJournal({ service: epochs, store, scratch, isOpen: () => this.#isOpen(running) }, volume, member, until)
-    } finally {
-      await scratch.close()
-      rmSync(home.scratchDirectory, { recursive: true, force: true })
-    }
-    if (this.#isOpen(running)) await this.rebuild()
-  }
-
-  /** Stops writing in this epoch, for good, and gets the next one. */
-  async #resolveDoubt(running: Running, reason: string): Promise<void> {
-    if (running.doubt !== undefined) return
-    const { records, log } = this.#parts
-    const { volume } = running
-    running.doubt = `this node may have lost what it wrote: ${reason}`
-    log.warn({ volume: volume.name, epoch: volume.epoch }, running.doubt)
-    records.doubt(volume.id, volume.newestEpoch)
-    running.writer?.leave()
-    await running.capture?.stop().catch(() => undefined)
-    await running.writer?.settled()
-    running.capture = undefined
-    running.writer = undefined
-    while (this.#isOpen(running)) {
-      const outcome = await resolveDoubt(this.#doubtParts(running), volume)
-      if (outcome.type === 'stopped') return
-      if (outcome.type === 'certified') {
-        log.info({ volume: volume.name, epoch: outcome.record.claim.epoch }, 'the next epoch is certified')
-        await this.#later(() => this.#writeFirstBlock(epochOf(outcome.record)))
-        return this.#reopen(running)
-      }
-      const { head } = outcome
-      await this.#copy(running, head.member, head).catch((error: unknown) =>
-        log.warn({ err: error, volume: volume.name }, 'the blocks of a member could not be taken; trying again'),
-      )
-    }
+  async #begin(running: Running, record: EpochRecord): Promise<void> {
+    const { store, home, log } = this.#parts
+    await this.#later(() => writeFirstBlock(store, this.#openedJournals(), home.signingKey, epochOf(record)))
+    log.info({ volume: running.volume.name, epoch: record.claim.epoch }, 'a new epoch begins')
+    await this.#reopen(running)
   }
 
   #isOpen(running: Running): boolean {
     return !this.#stopped && this.#running.get(hexOf(running.volume.id)) === running
   }
 
-  #doubtParts(running: Running): DoubtParts {
-    const { self, authority, epochs, records, replication, clock } = this.#parts
-    return {
-      self,
-      authority,
-      service: epochs,
-      records,
-      replication,
-      clock,
-      stopped: () => !this.#isOpen(running),
-      say: (sentence) => {
-        running.doubt = sentence
-      },
-    }
-  }
-
   #captureFailed(running: Running, error: unknown): void {
+    if (!this.#isOpen(running) || hasCode(error, 'HF_EPOCH_STALE')) return
     const message = error instanceof Error ? error.message : String(error)
     running.failure =
       error instanceof HoldfastError ? error : new HoldfastError('HF_INTERNAL', message, { cause: error })
