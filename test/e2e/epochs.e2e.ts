@@ -108,3 +108,45 @@ describe('a primary whose home and drive went back in time', function () {
     }
   })
 })
+
+describe('a node that stands alone and whose drive went back in time', function () {
+  this.timeout(120_000)
+  const world = new World('epochs-alone')
+  after(() => world.close())
+
+  it('says what it lost, certifies the next epoch by itself, and goes on', async () => {
+    const data = world.path('data')
+    mkdirSync(data)
+    writeFileSync(`${data}/kept`, 'kept')
+    const [lone] = await world.mesh('lone')
+    assert.ok(lone !== undefined)
+    await lone.ok('protect', data)
+    await lone.ok('flush')
+    await lone.down()
+    const drive = join(lone.home, 'drive')
+    const copy = world.path('drive')
+    cpSync(drive, copy, { recursive: true, preserveTimestamps: true })
+    await lone.up()
+    writeFileSync(`${data}/later`, 'recorded after the copy')
+    await lone.ok('flush')
+    await lone.down()
+    for (const name of readdirSync(drive)) rmSync(join(drive, name), { recursive: true })
+    cpSync(copy, drive, { recursive: true, preserveTimestamps: true })
+    await lone.up()
+    await lone.ok('flush')
+    const status = (await volumeStatus(lone, 'data')) as VolumeStatus & { warnings: readonly string[] }
+    assert.equal(status.epoch, 2)
+    assert.ok(
+      status.warnings.some((warning) => /not on its drive any more/.test(warning)),
+      status.warnings.join(),
+    )
+    assert.deepEqual(await texts(lone, 'kept'), ['kept'])
+    assert.deepEqual(await texts(lone, 'later'), ['recorded after the copy'], 'read from the directory again')
+    await lone.crash()
+    await lone.up()
+    writeFileSync(`${data}/kept`, 'and on')
+    await lone.ok('flush')
+    assert.deepEqual(await texts(lone, 'kept'), ['and on', 'kept'])
+    assert.equal((await volumeStatus(lone, 'data')).epoch, 2)
+  })
+})
