@@ -1,19 +1,21 @@
 import fs from 'node:fs'
 import path from 'node:path'
-import { HoldfastError } from '@holdfast/ports'
+import { HoldfastError, KIB } from '@holdfast/ports'
 import { makeDirectory } from '../system/index.ts'
 import { pathText } from '../api/path-text.ts'
 import type { RestoreRow } from './types.ts'
-import { ASIDE_PREFIX, destinationError } from './tree-writer.ts'
+import { ASIDE_PREFIX, destinationError, SETUID_BITS } from './tree-writer.ts'
 
 /** In a destination whose restore is not finished: what is being restored there. */
 export const MARKER_NAME = '.holdfast-restore'
-const SETUID_BITS = 0o6000
+/** What is read of a marker: a name, a path and a moment are shorter. */
+const MARKER_BYTES_MAX = 64 * KIB
+const SLASH = 0x2f
 
 export const inDestination = (to: Uint8Array, file: Uint8Array): Buffer =>
   file.byteLength === 0 ? Buffer.from(to) : Buffer.concat([to, Buffer.from(path.sep), file])
 
-/** Makes the destination ready; whether an unfinished restore of the same is continued.
+/** Makes the destination ready; whether an unfinished restore of the same is continued. A dry run looks and writes nothing.
  *  @throws HF_CONFLICT (it holds other things), HF_DESTINATION */
 export function openDestination(
   to: Uint8Array,
@@ -37,17 +39,20 @@ export function openDestination(
     }
     throw destinationError(to, cause)
   }
-  const ours = names.includes(MARKER_NAME)
-  const resumed = ours && fs.readFileSync(marker, 'utf8') === `${identity}\n`
+  const unfinished = names.includes(MARKER_NAME) ? readMarker(marker) : undefined
+  const resumed = unfinished === identity
   if (!inPlace && !resumed && names.length > 0) {
-    const what = ours ? 'an unfinished restore of something else' : `other things (${names.slice(0, 3).join(', ')})`
+    const what =
+      unfinished === undefined
+        ? `other things (${names.slice(0, 3).join(', ')})`
+        : `an unfinished restore of something else (${unfinished})`
     throw new HoldfastError('HF_CONFLICT', `${pathText(to)} holds ${what}; nothing was changed`, {
       next: 'give an empty or new directory, or --in-place to write into this one',
     })
   }
   if (!dryRun) {
     try {
-      fs.writeFileSync(marker, `${identity}\n`, { mode: 0o600 })
+      writeMarker(marker, identity)
     } catch (cause) {
       throw destinationError(to, cause)
     }
@@ -55,39 +60,85 @@ export function openDestination(
   return { resumed }
 }
 
+const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants
+
+/** What the marker says; undefined if it is none that a restore wrote. */
+function readMarker(marker: Buffer): string | undefined {
+  let fd: number | undefined
+  try {
+    fd = fs.openSync(marker, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+    if (!fs.fstatSync(fd).isFile()) return undefined
+    const into = Buffer.alloc(MARKER_BYTES_MAX)
+    const text = into.subarray(0, fs.readSync(fd, into)).toString()
+    return text.endsWith('\n') ? text.slice(0, -1) : undefined
+  } catch {
+    return undefined
+  } finally {
+    if (fd !== undefined) fs.closeSync(fd)
+  }
+}
+
+/** Written as a new file: one that is there may be a link to elsewhere. */
+function writeMarker(marker: Buffer, identity: string): void {
+  fs.rmSync(marker, { force: true })
+  fs.writeFileSync(marker, `${identity}\n`, { mode: 0o600, flag: 'wx' })
+}
+
 export function closeDestination(to: Uint8Array): void {
   fs.rmSync(inDestination(to, Buffer.from(MARKER_NAME)), { force: true })
 }
 
-/** Whether what is there has the version's type, size, time, mode and, for the superuser, owner. */
-export function isIdentical(to: Uint8Array, file: Uint8Array, row: RestoreRow, setuid: boolean): boolean {
-  let stat: fs.BigIntStats
-  const place = inDestination(to, file)
-  try {
-    stat = fs.lstatSync(place, { bigint: true })
-  } catch {
-    return false
+/** Tells whether what is at a place has the version's type, size, time, mode and, for the superuser, owner. Behind a link or file
+ *  that stands where a directory belongs nothing is identical. */
+export function createComparison(to: Uint8Array, setuid: boolean): (file: Uint8Array, row: RestoreRow) => boolean {
+  const own = process.getuid?.() === 0
+  let reached = { directory: '', real: true }
+
+  /** Rows come directory by directory: the last answer is the next one's. */
+  const isReached = (directory: Buffer): boolean => {
+    const key = directory.toString('latin1')
+    if (key === '') return true
+    if (key === reached.directory) return reached.real
+    const slash = directory.lastIndexOf(SLASH)
+    const above = isReached(directory.subarray(0, Math.max(0, slash)))
+    reached = { directory: key, real: above && statOf(inDestination(to, directory))?.isDirectory() === true }
+    return reached.real
   }
-  const mode = setuid ? row.mode : row.mode & ~SETUID_BITS
-  const owned = process.getuid?.() !== 0 || (Number(stat.uid) === row.uid && Number(stat.gid) === row.gid)
-  if (!owned || stat.mtimeNs !== row.mtimeNs) return false
-  if (row.type === 'symlink') {
-    return (
-      stat.isSymbolicLink() && Buffer.compare(fs.readlinkSync(place, 'buffer'), Buffer.from(row.target ?? [])) === 0
-    )
+
+  return (file, row) => {
+    const bytes = Buffer.from(file)
+    if (!isReached(bytes.subarray(0, Math.max(0, bytes.lastIndexOf(SLASH))))) return false
+    const place = inDestination(to, bytes)
+    const stat = statOf(place)
+    if (stat === undefined || stat.mtimeNs !== row.mtimeNs) return false
+    if (own && (Number(stat.uid) !== row.uid || Number(stat.gid) !== row.gid)) return false
+    if (row.type === 'symlink') {
+      return (
+        stat.isSymbolicLink() && Buffer.compare(fs.readlinkSync(place, 'buffer'), Buffer.from(row.target ?? [])) === 0
+      )
+    }
+    const mode = setuid ? row.mode : row.mode & ~SETUID_BITS
+    return stat.isFile() && Number(stat.size) === row.size && Number(stat.mode & 0o7777n) === mode
   }
-  return row.type === 'file' && stat.isFile() && Number(stat.size) === row.size && Number(stat.mode & 0o7777n) === mode
 }
 
-/** Removes files that a killed restore had not named yet. */
-export function sweepAsides(to: Uint8Array): void {
-  for (const { place, name, entry } of entriesBelow(to, () => true)) {
-    if (entry.isFile() && name.startsWith(ASIDE_PREFIX)) fs.rmSync(place)
+function statOf(place: Buffer): fs.BigIntStats | undefined {
+  try {
+    return fs.lstatSync(place, { bigint: true })
+  } catch {
+    return undefined
   }
+}
+
+/** Files that a killed restore had not named yet. */
+export function* asides(to: Uint8Array): Generator<Uint8Array> {
+  for (const { file, name, entry } of entriesBelow(to, () => true))
+    if (!entry.isDirectory() && name.startsWith(ASIDE_PREFIX)) yield file
 }
 
 /** Paths in the destination that the version does not have, outermost only. */
 export function* extraPaths(to: Uint8Array, wanted: ReadonlySet<string>): Generator<Uint8Array> {
+  if (!fs.existsSync(Buffer.from(to))) return
   for (const { file } of entriesBelow(to, (path) => wanted.has(path))) {
     const path = file.toString('latin1')
     if (path !== MARKER_NAME && !wanted.has(path)) yield file
@@ -95,7 +146,6 @@ export function* extraPaths(to: Uint8Array, wanted: ReadonlySet<string>): Genera
 }
 
 interface Below {
-  readonly place: Buffer
   readonly file: Buffer
   readonly name: string
   readonly entry: fs.Dirent<Buffer>
@@ -108,7 +158,7 @@ function* entriesBelow(to: Uint8Array, enter: (path: string) => boolean): Genera
     for (const entry of fs.readdirSync(inDestination(to, directory), { withFileTypes: true, encoding: 'buffer' })) {
       const name = Buffer.from(entry.name)
       const file = directory.byteLength === 0 ? name : Buffer.concat([directory, Buffer.from('/'), name])
-      yield { place: inDestination(to, file), file, name: name.toString('latin1'), entry }
+      yield { file, name: name.toString('latin1'), entry }
       if (entry.isDirectory() && enter(file.toString('latin1'))) open.push(file)
     }
   }

@@ -5,6 +5,8 @@ export interface RestoreThreadData {
   readonly to: Uint8Array
   readonly keyRing: Uint8Array
   readonly setuid: boolean
+  /** Part of the names of files that are not whole yet. */
+  readonly run: string
 }
 
 /** Bytes of an opened chunk that belong into one file. */
@@ -20,7 +22,7 @@ export interface Piece {
 }
 
 export type RestoreTask =
-  /** Opens the chunk and writes its pieces. */
+  /** Opens the chunk and writes its pieces; the answer lists those that do not match their fingerprint. */
   | { readonly type: 'chunk'; readonly stored: Uint8Array; readonly pieces: readonly Piece[] }
   /** Names files whose pieces are all written; `aside` undefined: an empty file. */
   | {
@@ -38,11 +40,12 @@ export type RestoreTask =
     }
   | { readonly type: 'remove'; readonly paths: readonly Uint8Array[] }
   | { readonly type: 'drop'; readonly files: readonly { readonly path: Uint8Array; readonly aside: number }[] }
-  /** Reads files back; the answer counts those that differ. */
+  /** Reads files back; the answer lists those that differ. */
   | {
       readonly type: 'verify'
       readonly files: readonly {
         readonly path: Uint8Array
+        readonly size: number
         readonly segments: readonly {
           readonly fileOffset: number
           readonly length: number
@@ -51,6 +54,8 @@ export type RestoreTask =
       }[]
     }
   | { readonly type: 'sync' }
+  /** Closes every descriptor; nothing may follow. */
+  | { readonly type: 'close' }
 
 export interface RestoreRequest {
   readonly id: number
@@ -58,7 +63,12 @@ export interface RestoreRequest {
 }
 
 export type RestoreReply =
-  | { readonly id: number; readonly type: 'done'; readonly different: readonly Uint8Array[] }
+  | {
+      readonly id: number
+      readonly type: 'done'
+      /** For `chunk` and `verify`: indexes of the pieces or files that are not as they should be. */
+      readonly different: readonly number[]
+    }
   | {
       readonly id: number
       readonly type: 'failed'

@@ -1,5 +1,6 @@
-import { hexOf } from '@holdfast/ports'
+import { hexOf, HoldfastError } from '@holdfast/ports'
 import type { ChunkId } from '@holdfast/ports'
+import { pathText } from '../api/path-text.ts'
 import type { RestoreExtent, RestoreRow } from './types.ts'
 
 /** Files and segments that are planned at once: bounds memory (about 300 bytes each); within a window each chunk is fetched and
@@ -15,9 +16,11 @@ export interface PlannedFile {
   readonly path: Uint8Array
   readonly row: RestoreRow
   readonly segments: readonly PlannedSegment[]
+  /** What is there looks identical: it is read before anything is written. */
+  readonly candidate: boolean
   /** Segments that are not written yet. */
   left: number
-  failed: boolean
+  state: 'planned' | 'identical' | 'written' | 'failed'
 }
 
 export interface PlannedSegment {
@@ -45,14 +48,17 @@ export class Window {
     return this.files.length >= WINDOW_FILES_MAX || this.#segments >= WINDOW_SEGMENTS_MAX
   }
 
-  add(aside: number, path: Uint8Array, row: RestoreRow, extents: readonly RestoreExtent[]): void {
+  /** @throws HF_CHUNK_CORRUPT if the extents do not add up to the file's size */
+  add(aside: number, path: Uint8Array, row: RestoreRow, extents: readonly RestoreExtent[], candidate: boolean): void {
     const segments: PlannedSegment[] = []
     let fileOffset = 0
     for (const { chunk, offset, length, fingerprint } of extents) {
       segments.push({ chunk, offset, length, fingerprint, fileOffset })
       fileOffset += length
     }
-    const file: PlannedFile = { aside, path, row, segments, left: segments.length, failed: fileOffset !== row.size }
+    if (fileOffset !== row.size)
+      throw new HoldfastError('HF_CHUNK_CORRUPT', `the segments of ${pathText(path)} do not add up to its size`)
+    const file: PlannedFile = { aside, path, row, segments, candidate, left: segments.length, state: 'planned' }
     this.files.push(file)
     this.#segments += segments.length
     for (const segment of segments) {

@@ -12,11 +12,11 @@ import { destinationError, TreeWriter } from './tree-writer.ts'
 /** Files kept open between chunks. */
 const OPEN_FILES_MAX = 128
 
-const { to, keyRing, setuid } = workerData as RestoreThreadData
+const { to, keyRing, setuid, run } = workerData as RestoreThreadData
 const keys = deriveVolumeKeys(decodeKeyRing(keyRing))
 const opener = createOpener(keys)
 const fingerprint = createFingerprinter(keys.fingerprint)
-const writer = new TreeWriter(to, { setuid })
+const writer = new TreeWriter(to, { setuid, run })
 const open = new Map<number, number>()
 
 function fileOf(file: Uint8Array, aside: number): number {
@@ -40,12 +40,15 @@ function takeFile(file: Uint8Array, aside: number): number {
   return fd
 }
 
-function writePieces(stored: Uint8Array, pieces: readonly Piece[]): void {
+/** Indexes of the pieces that do not match and are not written. */
+function writePieces(stored: Uint8Array, pieces: readonly Piece[]): number[] {
   const { plain } = opener.open(stored)
-  for (const piece of pieces) {
+  const different: number[] = []
+  for (const [index, piece] of pieces.entries()) {
     const bytes = plain.subarray(piece.offset, piece.offset + piece.length)
     if (bytes.byteLength !== piece.length || !equalBytes(fingerprint(bytes), piece.fingerprint)) {
-      throw new HoldfastError('HF_CHUNK_CORRUPT', 'a segment does not match its fingerprint')
+      different.push(index)
+      continue
     }
     const fd = fileOf(piece.path, piece.aside)
     try {
@@ -57,6 +60,7 @@ function writePieces(stored: Uint8Array, pieces: readonly Piece[]): void {
     open.delete(piece.aside)
     writer.finishFile(piece.path, piece.aside, fd, piece.whole)
   }
+  return different
 }
 
 function writeAll(fd: number, bytes: Uint8Array, offset: number): void {
@@ -65,36 +69,46 @@ function writeAll(fd: number, bytes: Uint8Array, offset: number): void {
     written += fs.writeSync(fd, bytes, written, bytes.byteLength - written, offset + written)
 }
 
-/** Whether what is on disk is what was written. */
-function differs(
-  file: Uint8Array,
-  segments: readonly { fileOffset: number; length: number; fingerprint: Uint8Array }[],
-): boolean {
+type VerifiedFile = Extract<RestoreTask, { type: 'verify' }>['files'][number]
+
+/** Whether what is on disk is not what the version has. */
+function differs({ path: file, size, segments }: VerifiedFile): boolean {
+  let fd: number | undefined
   try {
-    const fd = fs.openSync(
-      Buffer.concat([to, Buffer.from(path.sep), file]),
-      fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW,
-    )
-    try {
-      for (const { fileOffset, length, fingerprint: expected } of segments) {
-        const bytes = Buffer.alloc(length)
-        if (fs.readSync(fd, bytes, 0, length, fileOffset) !== length || !equalBytes(fingerprint(bytes), expected))
-          return true
-      }
-      return false
-    } finally {
-      fs.closeSync(fd)
+    const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants
+    fd = fs.openSync(Buffer.concat([to, Buffer.from(path.sep), file]), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+    const stat = fs.fstatSync(fd)
+    if (!stat.isFile() || stat.size !== size) return true
+    for (const { fileOffset, length, fingerprint: expected } of segments) {
+      const bytes = Buffer.alloc(length)
+      if (fs.readSync(fd, bytes, 0, length, fileOffset) !== length) return true
+      if (!equalBytes(fingerprint(bytes), expected)) return true
     }
+    return false
   } catch {
     return true
+  } finally {
+    if (fd !== undefined) fs.closeSync(fd)
   }
 }
 
-function perform(task: RestoreTask): Uint8Array[] {
+function drop(file: Uint8Array, aside: number): void {
+  const fd = open.get(aside)
+  if (fd !== undefined) fs.closeSync(fd)
+  open.delete(aside)
+  writer.dropAside(file, aside)
+}
+
+function closeAll(): void {
+  for (const fd of open.values()) fs.closeSync(fd)
+  open.clear()
+  writer.close()
+}
+
+function perform(task: RestoreTask): number[] {
   switch (task.type) {
     case 'chunk':
-      writePieces(task.stored, task.pieces)
-      return []
+      return writePieces(task.stored, task.pieces)
     case 'files':
       for (const { path: file, aside, ...attributes } of task.files)
         writer.finishFile(file, aside, takeFile(file, aside), attributes)
@@ -112,12 +126,18 @@ function perform(task: RestoreTask): Uint8Array[] {
       for (const file of task.paths) writer.remove(file)
       return []
     case 'drop':
-      for (const { path: file, aside } of task.files) writer.dropAside(file, aside)
+      for (const { path: file, aside } of task.files) drop(file, aside)
       return []
     case 'verify':
-      return task.files.filter((file) => differs(file.path, file.segments)).map((file) => file.path)
+      return [...task.files.keys()].filter((index) => {
+        const file = task.files[index]
+        return file !== undefined && differs(file)
+      })
     case 'sync':
       writer.sync()
+      return []
+    case 'close':
+      closeAll()
       return []
   }
 }

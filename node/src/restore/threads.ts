@@ -9,7 +9,7 @@ export const TASKS_PER_THREAD_MAX = 4
 export const RESTORE_THREADS_MAX = 4
 
 interface Waiting {
-  readonly resolve: (different: readonly Uint8Array[]) => void
+  readonly resolve: (different: readonly number[]) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -19,42 +19,52 @@ interface Thread {
   dead: unknown
 }
 
-/** The threads of one restore. */
+/** The threads of one restore, started as there is work for them. */
 export class RestoreThreads {
-  readonly #threads: readonly Thread[]
+  readonly #data: RestoreThreadData
+  readonly #count = Math.max(1, Math.min(availableParallelism(), RESTORE_THREADS_MAX))
+  readonly #threads: Thread[] = []
   readonly #room: (() => void)[] = []
   #nextId = 0
 
   constructor(data: RestoreThreadData) {
-    const count = Math.max(1, Math.min(availableParallelism(), RESTORE_THREADS_MAX))
-    this.#threads = Array.from({ length: count }, () => this.#start(data))
+    this.#data = data
   }
 
-  /** Resolves once a thread has room, with a promise for the task's end; what differs, for `verify`.
-   *  @throws what the task threw, HF_INTERNAL if the thread died */
-  async begin(task: RestoreTask): Promise<{ done: Promise<readonly Uint8Array[]> }> {
+  /** Waits for a thread with room, and for the task; which pieces or files are not as they should be.
+   *  @throws what the task threw, HF_INTERNAL if the thread died, HF_CLOSED after `stop` */
+  async run(task: RestoreTask): Promise<readonly number[]> {
     for (;;) {
-      const thread = this.#threads.reduce((best, each) => (each.waiting.size < best.waiting.size ? each : best))
+      const thread = this.#leastBusy()
       if (thread.dead !== undefined) throw thread.dead
-      if (thread.waiting.size < TASKS_PER_THREAD_MAX) return { done: this.#send(thread, task) }
+      if (thread.waiting.size < TASKS_PER_THREAD_MAX) return this.#send(thread, task)
       await new Promise<void>((resolve) => this.#room.push(resolve))
     }
   }
 
-  /** Waits for the task too. */
-  async run(task: RestoreTask): Promise<readonly Uint8Array[]> {
-    const { done } = await this.begin(task)
-    return done
-  }
-
+  /** Waits for tasks that have begun. */
   async stop(): Promise<void> {
-    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()))
+    await Promise.all(
+      this.#threads.map(async (thread) => {
+        // The descriptors of a thread are the process's: nobody closes them after it.
+        if (thread.dead === undefined) await this.#send(thread, { type: 'close' }).catch(() => undefined)
+        await thread.worker.terminate()
+      }),
+    )
   }
 
-  #start(data: RestoreThreadData): Thread {
+  #leastBusy(): Thread {
+    const [least] = this.#threads.toSorted((a, b) => a.waiting.size - b.waiting.size)
+    if (least !== undefined && (least.waiting.size === 0 || this.#threads.length >= this.#count)) return least
+    const started = this.#start()
+    this.#threads.push(started)
+    return started
+  }
+
+  #start(): Thread {
     // Descriptors come from the C library and are closed by Node: it must not keep its own account of them.
     const worker = new Worker(new URL('./restore-worker.js', import.meta.url), {
-      workerData: data,
+      workerData: this.#data,
       trackUnmanagedFds: false,
     })
     const thread: Thread = { worker, waiting: new Map(), dead: undefined }
@@ -77,13 +87,12 @@ export class RestoreThreads {
     return thread
   }
 
-  #send(thread: Thread, task: RestoreTask): Promise<readonly Uint8Array[]> {
+  #send(thread: Thread, task: RestoreTask): Promise<readonly number[]> {
     const id = this.#nextId++
-    const done = new Promise<readonly Uint8Array[]>((resolve, reject) => thread.waiting.set(id, { resolve, reject }))
-    // The owner may look at it later: until then a failure is not unhandled.
-    done.catch(() => undefined)
-    thread.worker.postMessage({ id, task }, task.type === 'chunk' ? transferable(task.stored) : [])
-    return done
+    return new Promise((resolve, reject) => {
+      thread.waiting.set(id, { resolve, reject })
+      thread.worker.postMessage({ id, task }, task.type === 'chunk' ? transferable(task.stored) : [])
+    })
   }
 }
 

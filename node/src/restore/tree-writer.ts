@@ -16,10 +16,11 @@ import { pathText } from '../api/path-text.ts'
 
 /** Directories kept open while a tree is written; each costs a descriptor. */
 export const OPEN_DIRECTORIES_MAX = 64
-/** What a file is called until it is whole; a later run of the same restore writes over it. */
+/** How the name begins that a file has until it is whole; a later run of the same restore removes what a killed one left. */
 export const ASIDE_PREFIX = '.holdfast-restore-'
 
-const SETUID_BITS = 0o6000
+/** Bits of a mode that let a file act as its owner or group. */
+export const SETUID_BITS = 0o6000
 
 /** What a written path must look like. */
 export interface Attributes {
@@ -44,10 +45,11 @@ export class TreeWriter {
   readonly #name: string
   readonly #own: boolean
   readonly #setuid: boolean
+  readonly #asidePrefix: string
   readonly #directories = new Map<string, number>()
 
-  /** @throws HF_DESTINATION */
-  constructor(root: Uint8Array, options: { setuid: boolean }) {
+  /** `run` tells the files aside of this restore from what others left or planted. @throws HF_DESTINATION */
+  constructor(root: Uint8Array, options: { setuid: boolean; run: string }) {
     const library = libc()
     if (library === undefined)
       throw new HoldfastError('HF_DESTINATION', 'restore needs a Linux C library with openat and its kin')
@@ -59,24 +61,29 @@ export class TreeWriter {
     )
     this.#own = process.getuid?.() === 0
     this.#setuid = options.setuid
+    this.#asidePrefix = `${ASIDE_PREFIX}${options.run}-`
   }
 
-  /** A directory and its parents; one that is there already stays. A parent that is something else is in the way. */
+  /** A directory; one that is there already stays, anything else of that name gives way. Its parents are made if they are not
+   *  there; one that is something else is in the way. */
   makeDirectory(path: Uint8Array): void {
+    const { directory, name } = this.#split(path)
+    const fd = this.#libc.openat(directory, cString(name), OPEN_DIRECTORY, 0)
+    if (fd >= 0) fs.closeSync(fd)
+    else if (isInTheWay(errnoName(fd))) this.#check(this.#libc.unlinkat(directory, cString(name), 0), path)
     this.#directory(path)
   }
 
   /** Opens a new file aside, of the given size. The caller writes at offsets and closes. */
   openAside(path: Uint8Array, aside: number): number {
     const { directory } = this.#split(path)
-    const name = cString(asideName(aside))
+    const name = this.#asideName(aside)
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | O_CLOEXEC
     return this.#check(this.#libc.openat(directory, name, flags, 0o600), path)
   }
 
   /** Gives the file aside its attributes and its name. `fd` is open on it and is closed. */
   finishFile(path: Uint8Array, aside: number, fd: number, attributes: FileAttributes): void {
-    const { directory, name } = this.#split(path)
     try {
       fs.ftruncateSync(fd, attributes.size)
       if (this.#own) fs.fchownSync(fd, attributes.uid, attributes.gid)
@@ -87,30 +94,23 @@ export class TreeWriter {
     } finally {
       fs.closeSync(fd)
     }
-    const renamed = this.#libc.renameat(directory, cString(asideName(aside)), directory, cString(name))
-    if (renamed < 0 && (errnoName(renamed) === 'EISDIR' || errnoName(renamed) === 'ENOTEMPTY')) {
-      this.remove(path)
-      this.#check(this.#libc.renameat(directory, cString(asideName(aside)), directory, cString(name)), path)
-    } else this.#check(renamed, path)
+    this.#giveName(path, aside)
   }
 
   /** Removes what a given-up file left. */
   dropAside(path: Uint8Array, aside: number): void {
-    this.#libc.unlinkat(this.#split(path).directory, cString(asideName(aside)), 0)
+    this.#libc.unlinkat(this.#split(path).directory, this.#asideName(aside), 0)
   }
 
   writeLink(path: Uint8Array, target: Uint8Array, attributes: Attributes): void {
-    const { directory, name } = this.#split(path)
-    const aside = cString(asideName(0))
+    const { directory } = this.#split(path)
+    const aside = this.#asideName(LINK_ASIDE)
     this.#libc.unlinkat(directory, aside, 0)
     this.#check(this.#libc.symlinkat(cString(target), directory, aside), path)
     if (this.#own)
       this.#check(this.#libc.fchownat(directory, aside, attributes.uid, attributes.gid, AT_SYMLINK_NOFOLLOW), path)
     this.#check(this.#libc.utimensat(directory, aside, encodeTimes(attributes.mtimeNs), AT_SYMLINK_NOFOLLOW), path)
-    const renamed = this.#libc.renameat(directory, aside, directory, cString(name))
-    if (renamed >= 0) return
-    this.remove(path)
-    this.#check(this.#libc.renameat(directory, aside, directory, cString(name)), path)
+    this.#giveName(path, LINK_ASIDE)
   }
 
   /** Attributes of a directory; last, since writing into it changes its time. */
@@ -139,7 +139,8 @@ export class TreeWriter {
       fs.closeSync(open)
       this.#directories.delete(key)
     }
-    this.#check(this.#libc.unlinkat(directory, cString(name), AT_REMOVEDIR), path)
+    // What was below may have needed the room of the parent's descriptor: it is looked up again.
+    this.#check(this.#libc.unlinkat(this.#split(path).directory, cString(name), AT_REMOVEDIR), path)
   }
 
   /** Everything written reaches the disk. */
@@ -151,6 +152,24 @@ export class TreeWriter {
     for (const fd of this.#directories.values()) fs.closeSync(fd)
     this.#directories.clear()
     fs.closeSync(this.#root)
+  }
+
+  #asideName(aside: number): Uint8Array {
+    return cString(Buffer.from(`${this.#asidePrefix}${aside}`))
+  }
+
+  /** Names what is aside; a directory of that name gives way, everything else is replaced by the rename. */
+  #giveName(path: Uint8Array, aside: number): void {
+    const rename = (): number => {
+      const { directory, name } = this.#split(path)
+      return this.#libc.renameat(directory, this.#asideName(aside), directory, cString(name))
+    }
+    const renamed = rename()
+    if (renamed >= 0 || errnoName(renamed) !== 'EISDIR') this.#check(renamed, path)
+    else {
+      this.remove(path)
+      this.#check(rename(), path)
+    }
   }
 
   #mode(mode: number): number {
@@ -197,43 +216,36 @@ export class TreeWriter {
   /** @throws HF_DESTINATION naming the path */
   #check(result: number, path: Uint8Array): number {
     if (result >= 0) return result
-    const code = errnoName(result)
     const shown = path.byteLength === 0 ? this.#name : `${this.#name}/${pathText(path)}`
-    const why =
-      code === 'ELOOP' || code === 'ENOTDIR'
-        ? 'a symbolic link or file stands where a directory belongs'
-        : code === 'ENOSPC' || code === 'EDQUOT'
-          ? 'there is no room'
-          : code
-    throw new HoldfastError(
-      'HF_DESTINATION',
-      `${shown} cannot be written: ${why}; what is complete there is right, the rest is missing`,
-      {
-        next: 'mend it and run the same restore again: it goes on where it was',
-      },
-    )
+    throw cannotBeWritten(shown, errnoName(result))
   }
 }
 
 /** A system error on a path as one of the destination. */
 export function destinationError(path: Uint8Array, cause: unknown): HoldfastError {
   if (cause instanceof HoldfastError) return cause
-  const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? 'error'
-  const why = code === 'ENOSPC' || code === 'EDQUOT' ? 'there is no room' : code
-  return new HoldfastError(
-    'HF_DESTINATION',
-    `${pathText(path)} cannot be written: ${why}; what is complete there is right, the rest is missing`,
-    {
-      cause,
-      next: 'mend it and run the same restore again: it goes on where it was',
-    },
-  )
+  return cannotBeWritten(pathText(path), (cause as NodeJS.ErrnoException | undefined)?.code ?? 'error', cause)
+}
+
+function cannotBeWritten(shown: string, code: string, cause?: unknown): HoldfastError {
+  const why = isInTheWay(code)
+    ? 'a symbolic link or file stands where a directory belongs'
+    : code === 'ENOSPC' || code === 'EDQUOT'
+      ? 'there is no room'
+      : code
+  const message = `${shown} cannot be written: ${why}; what is complete there is right, the rest is missing`
+  return new HoldfastError('HF_DESTINATION', message, {
+    cause,
+    next: 'mend it and run the same restore again: it goes on where it was',
+  })
 }
 
 const SLASH = 0x2f
+/** Links are made one after the other: one name serves all of a directory. */
+const LINK_ASIDE = 0
+const isInTheWay = (code: string): boolean => code === 'ELOOP' || code === 'ENOTDIR'
 const keyOf = (path: Uint8Array): string =>
   Buffer.from(path.buffer, path.byteOffset, path.byteLength).toString('latin1')
-const asideName = (aside: number): Uint8Array => Buffer.from(`${ASIDE_PREFIX}${aside}`)
 
 function joined(directory: Uint8Array, name: Uint8Array): Uint8Array {
   return Buffer.concat([directory, Buffer.from('/'), name])
