@@ -90,6 +90,29 @@ describe('bad homes', function () {
     refused(await holdfast(['up', '--home', copy, '--json']), 23, 'HF_HOME_COPIED', /copied/)
   })
 
+  it('a home of a newer format is not touched', async () => {
+    const format = `${node.home}/format`
+    const text = readFileSync(format, 'utf8')
+    writeFileSync(format, text.replace(/\d+/, '99'))
+    const before = manifestOf(node.home)
+    refused(await node.run(['up', '--json']), 1, 'HF_HOME_NEWER', /newer/)
+    assertSameTree(before, manifestOf(node.home))
+    writeFileSync(format, text)
+  })
+
+  it('a wrong passphrase: exit 12, nothing touched; the right one opens it', async () => {
+    const [right, wrong] = [world.path('right'), world.path('wrong')]
+    writeFileSync(right, 'correct horse\n')
+    writeFileSync(wrong, 'incorrect horse\n')
+    const sealed = world.node('sealed')
+    await sealed.init('--passphrase-file', right)
+    const before = manifestOf(sealed.home)
+    refused(await sealed.run(['up', '--passphrase-file', wrong, '--json']), 12, 'HF_WRONG_KEY', /passphrase|key/)
+    assertSameTree(before, manifestOf(sealed.home), ['content', 'mode'])
+    await sealed.up('--passphrase-file', right)
+    assert.equal(await sealed.down(), 0)
+  })
+
   it('more than one drive is refused', async () => {
     const home = world.path('two-drives')
     const result = await holdfast([
