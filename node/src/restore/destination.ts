@@ -62,6 +62,10 @@ export function openDestination(
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants
 
+/** The identity of the restore that was begun in a directory and is not finished, if there is one. */
+export const unfinishedRestore = (to: Uint8Array): string | undefined =>
+  readMarker(inDestination(to, Buffer.from(MARKER_NAME)))
+
 /** What the marker says; undefined if it is none that a restore wrote. */
 function readMarker(marker: Buffer): string | undefined {
   let fd: number | undefined

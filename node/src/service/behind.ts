@@ -29,7 +29,7 @@ export function caughtUp(
   signal: AbortSignal,
 ): Promise<void> {
   const behind = blocksBehind(parts, volume)
-  if (behind <= 0) return Promise.resolve()
+  if (behind <= 0 || signal.aborted) return Promise.resolve()
   const wanted = volume.log.head().length + behind
   return new Promise((resolve) => {
     const end = (): void => {

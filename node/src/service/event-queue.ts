@@ -1,6 +1,7 @@
 import { HoldfastError } from '@holdfast/ports'
 
-/** Events that wait for a slow reader, at most; further ones are counted and left out, the newest status always stays. */
+/** Events that wait for a slow reader, at most. Further ones are left out (the summary has their count); the newest status and
+ *  the end always come. */
 export const EVENTS_WAITING_MAX = 1000
 
 /**
@@ -9,18 +10,18 @@ export const EVENTS_WAITING_MAX = 1000
  */
 export class EventQueue<Event extends { readonly message_type: string }> {
   readonly #abort = new AbortController()
+  readonly #signal: AbortSignal
   readonly #waiting: Event[] = []
   #status: Event | undefined
   #wake: (() => void) | undefined
 
   constructor(signal: AbortSignal) {
-    if (signal.aborted) this.#abort.abort(signal.reason)
-    else signal.addEventListener('abort', () => this.#abort.abort(signal.reason), { once: true })
+    this.#signal = AbortSignal.any([signal, this.#abort.signal])
   }
 
   /** To be given to the work. */
   get signal(): AbortSignal {
-    return this.#abort.signal
+    return this.#signal
   }
 
   push(event: Event): void {
@@ -35,6 +36,7 @@ export class EventQueue<Event extends { readonly message_type: string }> {
     this.#wake?.()
   }
 
+  /** What was pushed, in order, and last the work's result or failure. */
   async *drain(work: Promise<Event>): AsyncGenerator<Event> {
     let result: { event: Event } | { error: unknown } | undefined
     const done = work.then(

@@ -1,7 +1,7 @@
 import { hexOf, HoldfastError } from '@holdfast/ports'
 
 /** The one thing that a person's text names: its name, or a prefix of its id in hex (4 digits or more).
- *  @throws HF_NOT_FOUND with the near names, HF_BAD_INPUT if several ids begin so */
+ *  @throws HF_NOT_FOUND with the names there are, HF_BAD_INPUT if several have the name or an id that begins so */
 export function findByName<T>(
   kind: 'volume' | 'node',
   text: string,
@@ -9,9 +9,16 @@ export function findByName<T>(
   nameOf: (thing: T) => string,
   idOf: (thing: T) => Uint8Array,
 ): T {
-  const named = things.find((thing) => nameOf(thing) === text)
-  if (named !== undefined) return named
-  const prefixed = /^[0-9a-f]{4,}$/.test(text) ? things.filter((thing) => hexOf(idOf(thing)).startsWith(text)) : []
+  const named = things.filter((thing) => nameOf(thing) === text)
+  const [only] = named
+  if (named.length === 1 && only !== undefined) return only
+  if (named.length > 1) {
+    throw new HoldfastError('HF_BAD_INPUT', `several ${kind}s have the name ${text}`, {
+      next: `give the beginning of its id: ${named.map((thing) => hexOf(idOf(thing)).slice(0, 12)).join(', ')}`,
+    })
+  }
+  const digits = text.toLowerCase()
+  const prefixed = /^[0-9a-f]{4,}$/.test(digits) ? things.filter((thing) => hexOf(idOf(thing)).startsWith(digits)) : []
   const [first] = prefixed
   if (prefixed.length === 1 && first !== undefined) return first
   const names = things.map(nameOf).toSorted()

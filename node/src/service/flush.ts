@@ -2,9 +2,9 @@ import { HoldfastError } from '@holdfast/ports'
 import type { NodeId, VolumeId } from '@holdfast/ports'
 import { z } from 'zod'
 import type { FlushLevel, FlushSummary, NodeService, WorkEvent } from '../api/service.ts'
-import { levelReached } from '../volumes/levels.ts'
 import type { Volume } from '../volumes/volume.ts'
 import { EventQueue } from './event-queue.ts'
+import { levelReached } from './levels.ts'
 import type { ServiceParts } from './parts.ts'
 
 /** Method by which a member asks the primary to flush. */
@@ -79,19 +79,10 @@ export function createFlush(
           const seconds = (clock.monotonicMs() - startedMs) / 1000
           return { message_type: 'summary' as const, level, seconds, volumes: results }
         } catch (error) {
-          if (!limit.expired()) throw error
-          throw new HoldfastError(
-            'HF_TIMEOUT',
-            `not safe at level ${level} within ${timeoutMs / 1000} s; what was captured is kept and goes on travelling`,
-            {
-              cause: error,
-              retryable: true,
-              next: 'holdfast status shows who is behind',
-            },
-          )
+          throw limit.expired() ? notInTime(level, timeoutMs, error) : error
         } finally {
           timer()
-          limit.cancel()
+          limit.end()
         }
       })()
       yield* events.drain(work)
@@ -105,8 +96,10 @@ export function createFlush(
       const limit = deadline(parts, timeoutMs, new AbortController().signal)
       try {
         return Buffer.from(JSON.stringify(await flushHere(volume.id, level, limit.signal)))
+      } catch (error) {
+        throw limit.expired() ? notInTime(level, timeoutMs, error) : error
       } finally {
-        limit.cancel()
+        limit.end()
       }
     },
   }
@@ -193,25 +186,31 @@ function every({ clock }: ServiceParts, intervalMs: number, callback: () => void
   return () => timer.cancel()
 }
 
+const notInTime = (level: FlushLevel, timeoutMs: number, cause: unknown): HoldfastError =>
+  new HoldfastError(
+    'HF_TIMEOUT',
+    `not safe at level ${level} within ${timeoutMs / 1000} s; what was captured is kept and goes on travelling`,
+    { cause, retryable: true, next: 'holdfast status shows who is behind' },
+  )
+
+/** A signal that fires with the caller's, when the time is over, or at `end`, so that nothing is waited for any longer. */
 function deadline(
-  { clock }: ServiceParts,
+  { clock }: Pick<ServiceParts, 'clock'>,
   timeoutMs: number,
   signal: AbortSignal,
-): { signal: AbortSignal; expired: () => boolean; cancel: () => void } {
+): { signal: AbortSignal; expired: () => boolean; end: () => void } {
   const controller = new AbortController()
   let expired = false
   const timer = clock.setTimer(timeoutMs, () => {
     expired = true
     controller.abort(new HoldfastError('HF_TIMEOUT', 'out of time'))
   })
-  const forward = (): void => controller.abort(signal.reason)
-  signal.addEventListener('abort', forward, { once: true })
   return {
-    signal: controller.signal,
+    signal: AbortSignal.any([signal, controller.signal]),
     expired: () => expired,
-    cancel: () => {
+    end: () => {
       timer.cancel()
-      signal.removeEventListener('abort', forward)
+      controller.abort()
     },
   }
 }

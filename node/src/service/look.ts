@@ -78,10 +78,15 @@ export function createLook(parts: ServiceParts): Look {
 
 export const catalogMoment = (at: Moment): CatalogMoment => ({ timeMs: at.timeMs })
 
-/** The version of a path at a moment. @throws HF_NOT_FOUND */
-export async function rowAt(volume: Volume, path: Uint8Array, at: Moment | undefined): Promise<CatalogRow> {
+/** The version of a path at a moment, or more exactly at that of the catalog. @throws HF_NOT_FOUND */
+export async function rowAt(
+  volume: Volume,
+  path: Uint8Array,
+  at: Moment | undefined,
+  moment = at === undefined ? undefined : catalogMoment(at),
+): Promise<CatalogRow> {
   const { catalog } = volume.reader()
-  const row = await catalog.get(path, at === undefined ? undefined : catalogMoment(at))
+  const row = await catalog.get(path, moment)
   if (row !== undefined) return row
   throw await notFound(catalog, volume, path, at)
 }

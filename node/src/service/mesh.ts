@@ -216,8 +216,8 @@ function changeText(change: CharterChange, nameOf: (id: Uint8Array) => string): 
   }
 }
 
-/** The directory without symbolic links. @throws HF_BAD_INPUT */
-function checkDirectory(directory: string, { home, drive }: { home: string; drive: string }): string {
+/** The directory without symbolic links, apart from the home and the drive. @throws HF_BAD_INPUT */
+export function checkDirectory(directory: string, { home, drive }: { home: string; drive: string }): string {
   const refuse = (reason: string, next: string): HoldfastError =>
     new HoldfastError('HF_BAD_INPUT', `${directory} ${reason}; nothing was changed`, { next })
   let real: string

@@ -3,7 +3,7 @@ import type { CatalogRow } from '@holdfast/journal'
 import { isoTime } from '../api/iso-time.ts'
 import { pathField, pathText } from '../api/path-text.ts'
 import type { NodeService, RestoreSummary, WorkEvent } from '../api/service.ts'
-import { restoreTree } from '../restore/index.ts'
+import { restoreTree, unfinishedRestore } from '../restore/index.ts'
 import type { RestoreRow } from '../restore/index.ts'
 import { behindNotices, caughtUp } from './behind.ts'
 import { EventQueue } from './event-queue.ts'
@@ -20,16 +20,30 @@ export function createRestoring(parts: ServiceParts): Pick<NodeService, 'restore
       const startedMs = clock.monotonicMs()
       await caughtUp(parts, volume, signal)
       yield* behindNotices(parts, volume)
-      const resolved = await catalog.resolve(request.at === undefined ? undefined : catalogMoment(request.at))
+      const label = `${volume.name}:${pathText(request.path)}`
+      const unfinished = unfinishedRestore(Buffer.from(request.to))
+      // Run again without a moment, it goes on with the one that it began with, whatever has changed since.
+      const begunSeq = request.at === undefined ? seqOf(unfinished, label) : undefined
+      const asked = request.at === undefined ? undefined : catalogMoment(request.at)
+      const resolved = await catalog.resolve(begunSeq === undefined ? asked : { seq: begunSeq })
       if (resolved === undefined) {
         throw new HoldfastError('HF_NOT_FOUND', `nothing of volume ${volume.name} has been captured yet`, {
           next: `holdfast flush ${volume.name}`,
         })
       }
       // A moment by seq stays the same while the volume changes under a long restore.
-      const moment = request.at === undefined ? { seq: resolved.seq } : catalogMoment(request.at)
-      const row = request.path.byteLength === 0 ? undefined : await rowAt(volume, request.path, request.at)
+      const moment = asked ?? { seq: resolved.seq }
+      const row = request.path.byteLength === 0 ? undefined : await rowAt(volume, request.path, request.at, moment)
+      if (request.delete && row !== undefined && row.type !== 'directory') {
+        throw new HoldfastError('HF_BAD_INPUT', `${label} is one ${row.type}; nothing was changed`, {
+          next: 'leave out --delete, which would remove everything else from the destination',
+        })
+      }
       yield* momentNotices(volume, request.at)
+      if (begunSeq !== undefined) {
+        const message = `going on with the unfinished restore of ${isoTime(resolved.timeMs)} in ${request.to}`
+        yield { message_type: 'notice', message }
+      }
       const events = new EventQueue<WorkEvent<RestoreSummary>>(signal)
       const work = restoreTree({
         volume: volume.id,
@@ -41,7 +55,7 @@ export function createRestoring(parts: ServiceParts): Pick<NodeService, 'restore
         keyRing: ring.encode(),
         to: Buffer.from(request.to),
         base: baseOf(request.path, row),
-        identity: `${volume.name}:${pathText(request.path)} at ${isoTime(resolved.timeMs)}`,
+        identity: identityOf(label, isoTime(resolved.timeMs), resolved.seq),
         inPlace: request.inPlace,
         delete: request.delete,
         verify: request.verify,
@@ -72,6 +86,15 @@ export function createRestoring(parts: ServiceParts): Pick<NodeService, 'restore
       yield* events.drain(work)
     },
   }
+}
+
+const identityOf = (label: string, time: string, seq: number): string => `${label} at ${time}, version ${seq}`
+
+/** The moment of an unfinished restore of the same. */
+function seqOf(unfinished: string | undefined, label: string): number | undefined {
+  if (unfinished?.startsWith(`${label} at `) !== true) return undefined
+  const [, seq] = /^[^ ]+, version ([0-9]{1,15})$/.exec(unfinished.slice(label.length + 4)) ?? []
+  return seq === undefined ? undefined : Number(seq)
 }
 
 /** What is cut from the front of the paths: the directory itself, or the directory that holds the file. */

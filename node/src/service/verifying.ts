@@ -1,5 +1,7 @@
-import { asChunkId, HoldfastError } from '@holdfast/ports'
+import { asChunkId, hexOf } from '@holdfast/ports'
 import type { BadFrame } from '@holdfast/store-pack'
+import { VOLUMES_PER_PEER_MAX } from '@holdfast/replication'
+import { z } from 'zod'
 import type { NodeService, RepairIndexSummary, VerifySummary, WorkEvent } from '../api/service.ts'
 import type { Volume } from '../volumes/volume.ts'
 import { EventQueue } from './event-queue.ts'
@@ -52,12 +54,10 @@ export function createVerifying(
         message: `pack ${bad.pack} at byte ${bad.offset}: ${bad.reason === 'body' ? 'a chunk or journal frame fails its check' : `${bad.reason} of a frame`}`,
       })
     }
-    let missingCount = 0
     let journalBlocks = 0
     for (const volume of wanted) {
       await volume.recheck()
       journalBlocks += volume.log.head().length
-      missingCount += volume.completeness.missingCount
       const unhealed = volume.completeness.missing(FINDINGS_NAMED_MAX, () => false)
       if (unhealed.length > 0) {
         events?.push({
@@ -73,7 +73,7 @@ export function createVerifying(
       chunks: report.chunks,
       bytes: report.checkedBytes,
       journalBlocks,
-      missingCount: Math.max(0, missingCount - healedCount),
+      missingCount: wanted.reduce((sum, volume) => sum + volume.completeness.missingCount, 0),
       corruptCount: damage.length + report.badFrames - report.bad.length,
       healedCount,
     }
@@ -89,12 +89,12 @@ export function createVerifying(
         if (mesh) {
           for (const peer of replication.peers()) {
             try {
-              const body = Buffer.from(JSON.stringify({ volume: name, readData }))
+              const body = Buffer.from(JSON.stringify({ volumes: wanted.map((volume) => hexOf(volume.id)), readData }))
               const answer = await replication.call(peer.peer, VERIFY_METHOD, body, {
                 signal: events.signal,
                 timeoutMs: 3_600_000,
               })
-              nodes.push(nodeVerifyOf(JSON.parse(Buffer.from(answer).toString())))
+              nodes.push(nodeVerifySchema.parse(JSON.parse(Buffer.from(answer).toString())))
             } catch (error) {
               const message = `${authority.nameOf(peer.peer)} could not be asked: ${error instanceof Error ? error.message : String(error)}`
               events.push({ message_type: 'error', hf_code: 'HF_PEER_UNREACHABLE', message })
@@ -141,17 +141,25 @@ export function createVerifying(
     },
 
     async answerVerify(body) {
-      const request: unknown = JSON.parse(Buffer.from(body).toString())
-      const readData =
-        typeof request === 'object' && request !== null && 'readData' in request && request.readData === true
-      const result = await verifyHere(volumes.list(), readData, new AbortController().signal)
+      const request = verifyCallSchema.parse(JSON.parse(Buffer.from(body).toString()))
+      const wanted = volumes.list().filter((volume) => request.volumes.includes(hexOf(volume.id)))
+      const result = await verifyHere(wanted, request.readData, new AbortController().signal)
       return Buffer.from(JSON.stringify(result))
     },
   }
 }
 
-function nodeVerifyOf(value: unknown): NodeVerify {
-  if (typeof value === 'object' && value !== null && 'node' in value && 'missingCount' in value)
-    return value as NodeVerify
-  throw new HoldfastError('HF_PEER_PROTOCOL', 'a member answered a verification with something else')
-}
+const verifyCallSchema = z.strictObject({
+  volumes: z.array(z.string().max(64)).max(VOLUMES_PER_PEER_MAX),
+  readData: z.boolean(),
+})
+const count = z.number().int().min(0)
+const nodeVerifySchema = z.object({
+  node: z.string(),
+  chunks: count,
+  bytes: count,
+  journalBlocks: count,
+  missingCount: count,
+  corruptCount: count,
+  healedCount: count,
+})

@@ -1,6 +1,5 @@
-import type { CatalogRow, ChunkRef, OpenedRecord, RecordCodec } from '@holdfast/journal'
-import { decodeBlock, decodePublicRecord } from '@holdfast/journal'
-import { baselineRow } from './records.ts'
+import type { CatalogRow, ChunkRef, RecordCodec } from '@holdfast/journal'
+import { decodeBlock, decodePublicRecord, rowOf } from '@holdfast/journal'
 
 /** What a member takes from one journal block. */
 export interface ReadBlock {
@@ -24,16 +23,8 @@ export function readBlock(block: Uint8Array, codec: RecordCodec | undefined): Re
     }
     const opened = codec.open(bytes)
     refs.push(...opened.public.refs)
-    const row = catalogRow(opened)
+    const row = rowOf(opened)
     if (row !== undefined) rows.push(row)
   }
   return { refs, rows }
-}
-
-/** The catalog's row for a record; undefined for kinds that this version does not know. */
-function catalogRow({ public: known, state }: OpenedRecord): CatalogRow | undefined {
-  const { seq, epoch, timeMs, kind, refs } = known
-  if (kind === 'baseline') return baselineRow(known)
-  if ((kind !== 'put' && kind !== 'delete') || state === undefined) return undefined
-  return { ...state, seq, epoch, timeMs, kind, refs }
 }

@@ -101,8 +101,8 @@ async function learnKnown({ volume, pool, store }: CapturingParts): Promise<void
     try {
       for await (const segment of knownSegments({ root: content.root, size }, options)) add(segment)
     } catch (error) {
-      // A recipe that is not all here teaches less; it is fetched or captured again by others.
-      if (!hasCode(error, 'HF_CHUNK_MISSING')) throw error
+      // A recipe that is not all here, or not whole, teaches less; it is fetched or captured again by others.
+      if (!hasCode(error, 'HF_CHUNK_MISSING') && !hasCode(error, 'HF_CHUNK_CORRUPT')) throw error
     }
   }
   pool.learn(batch)
@@ -124,12 +124,15 @@ function report(event: CaptureHealth, { log, volume, warnings }: CapturingParts)
     for (let index = warnings.length - 1; index >= 0; index--)
       if (warnings[index]?.startsWith(prefix) === true) warnings.splice(index, 1)
   }
+  const warn = (sentence: string): void => {
+    if (!warnings.includes(sentence)) warnings.push(sentence)
+  }
   switch (event.type) {
     case 'gap':
       return log.info({ ...fields, reason: event.reason }, 'watch events were lost; walking')
     case 'unavailable':
       forget(UNAVAILABLE)
-      warnings.push(`${UNAVAILABLE}${event.message}`)
+      warn(`${UNAVAILABLE}${event.message}`)
       return log.warn(fields, event.message)
     case 'available':
       forget(UNAVAILABLE)
@@ -141,10 +144,10 @@ function report(event: CaptureHealth, { log, volume, warnings }: CapturingParts)
     case 'skipped':
       return log.info(fields, 'a fifo, socket or device is not captured')
     case 'unwatched':
-      warnings.push(`part of the tree is not watched (${event.reason}); changes there are found by walks`)
+      warn(`part of the tree is not watched (${event.reason}); changes there are found by walks`)
       return log.warn({ ...fields, reason: event.reason }, 'part of the tree is not watched')
     case 'failed':
-      warnings.push(`capture has stopped: ${event.error.message}`)
+      warn(`capture has stopped: ${event.error.message}`)
       return log.error({ ...fields, err: event.error }, 'capture has stopped')
   }
 }

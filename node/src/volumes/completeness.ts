@@ -83,7 +83,11 @@ export class Completeness {
     const missing = this.#missing.get(key)
     if (missing === undefined) return
     if (missing.recipe) await this.#needChildren(id, missing.block)
-    if (this.#missing.delete(key)) this.#count(missing.block, -1)
+    // Meanwhile it may have been lost again, or an earlier block may turn out to need it.
+    const still = this.#missing.get(key)
+    if (still === undefined || !this.#store.has(this.#volume, id)) return
+    this.#missing.delete(key)
+    this.#count(still.block, -1)
   }
 
   /** A chunk that was held is bad or gone: blocks from `block` on are incomplete until it is here again. */
@@ -105,7 +109,16 @@ export class Completeness {
   }
 
   #add(key: string, missing: Missing): void {
-    if (this.#missing.has(key)) return
+    const known = this.#missing.get(key)
+    if (known !== undefined) {
+      this.#count(known.block, -1)
+      missing = {
+        id: known.id,
+        storedBytes: Math.max(known.storedBytes, missing.storedBytes),
+        recipe: known.recipe || missing.recipe,
+        block: Math.min(known.block, missing.block),
+      }
+    }
     this.#missing.set(key, missing)
     this.#count(missing.block, 1)
   }

@@ -12,17 +12,22 @@ export function waitForHealing(volumes: readonly Volume[], clock: Clock, signal:
   if (before === 0) return Promise.resolve(0)
   return new Promise((resolve) => {
     let left = before
+    let came = 0
     const end = (): void => {
       timer.cancel()
       for (const off of offs) off()
       signal.removeEventListener('abort', end)
-      resolve(before - missing())
+      resolve(came)
     }
     let timer = clock.setTimer(HEAL_IDLE_MS, end)
     const look = (): void => {
-      if (missing() === 0) return end()
-      if (missing() >= left) return
-      left = missing()
+      const now = missing()
+      const gain = left - now
+      // More than before: a recipe came, and what it names is in view now.
+      left = now
+      if (gain <= 0) return
+      came += gain
+      if (now === 0) return end()
       timer.cancel()
       timer = clock.setTimer(HEAL_IDLE_MS, end)
     }

@@ -48,12 +48,12 @@ export class PendingFrames {
     }
   }
 
-  /** Frames that a worker has just written. @throws HF_BUSY beyond `PENDING_FRAMES_MAX` */
+  /** Frames that a worker has just written. @throws HF_BUSY beyond `PENDING_FRAMES_MAX`: then nothing more is acknowledged */
   add(worker: number, entries: readonly FrameEntry[]): void {
     if (this.#byChunk.size + entries.length > PENDING_FRAMES_MAX) {
-      throw new HoldfastError('HF_BUSY', `more than ${PENDING_FRAMES_MAX} chunks wait for a commit`, {
-        retryable: true,
-      })
+      // Frames that are not noted here would pass for durable ones.
+      this.#failure ??= new HoldfastError('HF_BUSY', `more than ${PENDING_FRAMES_MAX} chunks wait for a commit`)
+      throw this.#failure
     }
     for (const entry of entries) this.#byChunk.set(hexOf(entry.id), { worker, sync: undefined })
     const waiting = this.#unsynced.get(worker)
@@ -74,12 +74,11 @@ export class PendingFrames {
       else if (pending !== undefined) workers.add(pending.worker)
     }
     for (const each of workers) underWay.add(this.#sync(each, each === worker ? frames : []))
-    try {
-      await Promise.all(underWay)
-    } catch (error) {
-      if (hasCode(error, 'HF_DRIVE_FAILED')) this.#failure ??= error
-      throw error
-    }
+    // All of them end first, so that a failure leaves no sync behind that nobody waits for.
+    const failures = (await Promise.allSettled(underWay)).filter((result) => result.status === 'rejected')
+    for (const { reason } of failures) if (hasCode(reason, 'HF_DRIVE_FAILED')) this.#failure ??= reason
+    const [first] = failures
+    if (first !== undefined) throw first.reason
     await this.#store.settled()
   }
 

@@ -1,5 +1,5 @@
 import type { CatalogRow } from '@holdfast/journal'
-import { hexOf } from '@holdfast/ports'
+import { hasCode, hexOf } from '@holdfast/ports'
 import type { ChunkId } from '@holdfast/ports'
 import { readChunkHeader } from '@holdfast/sealing'
 import type { PackStore } from '@holdfast/store-pack'
@@ -54,7 +54,8 @@ async function recipeNames(
   volume: Volume,
   store: PackStore,
 ): Promise<boolean> {
-  const stored = await store.get(volume.id, id)
+  const stored = await heldOrBad(volume, id, store)
+  if (stored === 'bad') return true
   const recipe = stored === undefined ? undefined : readChunkHeader(stored).recipe
   if (recipe === undefined) return false
   for (const child of recipe.children) {
@@ -62,4 +63,14 @@ async function recipeNames(
     if (recipe.level > 1 && (await recipeNames(child.id, missing, volume, store))) return true
   }
   return false
+}
+
+/** A recipe may turn out to be damaged only now that it is read. */
+async function heldOrBad(volume: Volume, id: ChunkId, store: PackStore): Promise<Uint8Array | 'bad' | undefined> {
+  try {
+    return await store.get(volume.id, id)
+  } catch (error) {
+    if (!hasCode(error, 'HF_CHUNK_CORRUPT')) throw error
+    return 'bad'
+  }
 }

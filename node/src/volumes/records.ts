@@ -42,9 +42,3 @@ export const NO_STATE: FileState = {
   torn: false,
   content: { type: 'none' },
 }
-
-/** A baseline marks a moment: its row has no path. */
-export function baselineRow(fields: { seq: number; epoch: number; timeMs: number }): CatalogRow {
-  const { seq, epoch, timeMs } = fields
-  return { ...NO_STATE, seq, epoch, timeMs, kind: 'baseline', refs: [] }
-}

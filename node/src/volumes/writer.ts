@@ -1,5 +1,5 @@
-import type { Catalog, CatalogRow, FileState, RecordCodec, RecordFields } from '@holdfast/journal'
-import { encodeBlocks } from '@holdfast/journal'
+import type { Catalog, CatalogRow, ChunkRef, FileState, RecordCodec, RecordFields } from '@holdfast/journal'
+import { encodeBlocks, rowOf } from '@holdfast/journal'
 import { signRaw } from '@holdfast/keys'
 import type { SigningKey } from '@holdfast/keys'
 import { HoldfastError, MIB } from '@holdfast/ports'
@@ -7,7 +7,7 @@ import type { ChunkId, Clock, JournalFrame, JournalLog, LogHead, LogProposal, Vo
 import { encodeJournalFrame } from '@holdfast/store-pack'
 import type { CaptureBatch, CaptureSink } from '../capture/types.ts'
 import type { PendingFrames } from './pending-frames.ts'
-import { baselineRow, NO_STATE, stateOfDraft, stateOfRow } from './records.ts'
+import { NO_STATE, stateOfDraft, stateOfRow } from './records.ts'
 
 /** Bytes of records after which a commit goes on in a further frame: half of what a frame may have, so that the last record
  *  fits in any case. */
@@ -68,7 +68,7 @@ export class VolumeWriter implements CaptureSink {
   async commitBaseline(): Promise<void> {
     await this.#commit((frames) => {
       const fields = this.#nextFields('baseline')
-      frames.add(this.#options.codec.seal(fields), baselineRow(fields), [])
+      frames.add(this.#options.codec.seal(fields), rowFor(fields, undefined, []), [])
       return Promise.resolve()
     }, undefined)
   }
@@ -78,10 +78,8 @@ export class VolumeWriter implements CaptureSink {
     await this.#commit((frames) => {
       for (const row of rows) {
         const fields = this.#nextFields('put')
-        const role = row.content.type === 'recipe' ? 'recipe' : 'content'
-        const refs = row.refs.map(({ id, storedBytes }) => ({ id, storedBytes }))
         const state = stateOfRow(row)
-        frames.add(this.#options.codec.seal(fields, state, refs), rowOf(fields, state, refs, role), [])
+        frames.add(this.#options.codec.seal(fields, state, row.refs), rowFor(fields, state, row.refs), [])
       }
       return Promise.resolve()
     }, undefined)
@@ -159,14 +157,14 @@ export class VolumeWriter implements CaptureSink {
       const state = stateOfDraft(draft)
       if (state === undefined) continue
       const fields = this.#nextFields('put')
-      const refs = draft.refs.map(({ id, storedBytes }) => ({ id, storedBytes }))
       const role = draft.recipe === undefined ? 'content' : 'recipe'
-      frames.add(codec.seal(fields, state, refs), rowOf(fields, state, refs, role), draft.needs)
+      const refs = draft.refs.map(({ id, storedBytes }) => ({ id, storedBytes, role }) as const)
+      frames.add(codec.seal(fields, state, refs), rowFor(fields, state, refs), draft.needs)
     }
     for (const path of batch.deletions) {
       const state = deletedState(path, await catalog.get(path))
       const fields = this.#nextFields('delete')
-      frames.add(codec.seal(fields, state), rowOf(fields, state, [], 'content'), [])
+      frames.add(codec.seal(fields, state), rowFor(fields, state, []), [])
     }
   }
 
@@ -232,13 +230,11 @@ class FrameBuilder {
   }
 }
 
-function rowOf(
-  fields: RecordFields,
-  state: FileState,
-  refs: readonly { id: ChunkId; storedBytes: number }[],
-  role: 'content' | 'recipe',
-): CatalogRow {
-  return { ...state, ...fields, refs: refs.map((ref) => ({ ...ref, role })) }
+/** The row that every member's catalog will have of the record. */
+function rowFor(fields: RecordFields, state: FileState | undefined, refs: readonly ChunkRef[]): CatalogRow {
+  const row = rowOf({ public: { ...fields, refs }, state })
+  if (row === undefined) throw new TypeError(`a record of kind ${fields.kind} has no row`)
+  return row
 }
 
 /** What a deletion says: what was there, for people. */

@@ -5,6 +5,9 @@ import { isDataVoter } from './members.ts'
 import type { VolumeMember } from './members.ts'
 import type { Ack, AckLevel } from './messages.ts'
 
+/** What an ack says that levels are made of. */
+export type AckStatement = Pick<Ack, 'member' | 'coreKey' | 'level' | 'length'>
+
 /** Where a length stands on the way to `quorum`: accepted by a majority of the voters, complete on min(2, data voters). */
 export interface QuorumState {
   readonly reached: boolean
@@ -18,10 +21,11 @@ export interface QuorumState {
   readonly completeBy: readonly NodeId[]
 }
 
-/** Acks of members of the volume, each the newest of its member and level; others are ignored, as are those for other cores. */
+/** Acks of members of the volume, each the newest of its member and level: the first counts. Those of others are ignored, as are
+ *  those for other cores. */
 export function evaluateQuorum(
   members: readonly VolumeMember[],
-  acks: readonly Ack[],
+  acks: readonly AckStatement[],
   coreKey: CoreKey,
   length: number,
 ): QuorumState {
@@ -44,7 +48,11 @@ export function evaluateQuorum(
 }
 
 /** The greatest length that has reached `quorum`; 0 if none has. */
-export function quorumLength(members: readonly VolumeMember[], acks: readonly Ack[], coreKey: CoreKey): number {
+export function quorumLength(
+  members: readonly VolumeMember[],
+  acks: readonly AckStatement[],
+  coreKey: CoreKey,
+): number {
   const voters = members.filter((m) => m.voter)
   const dataVoters = members.filter(isDataVoter)
   if (voters.length === 0) return 0
@@ -62,7 +70,7 @@ const needed = (voters: number, dataVoters: number): { acceptedNeeded: number; c
 
 function nthLongest(
   who: readonly VolumeMember[],
-  acks: readonly Ack[],
+  acks: readonly AckStatement[],
   level: AckLevel,
   coreKey: CoreKey,
   count: number,
@@ -72,7 +80,12 @@ function nthLongest(
   return lengths[count - 1] ?? 0
 }
 
-function lengthOf(member: NodeId, acks: readonly Ack[], level: AckLevel, coreKey: CoreKey): number | undefined {
+function lengthOf(
+  member: NodeId,
+  acks: readonly AckStatement[],
+  level: AckLevel,
+  coreKey: CoreKey,
+): number | undefined {
   const key = hexOf(member)
   return acks.find((a) => a.level === level && hexOf(a.member) === key && equalBytes(a.coreKey, coreKey))?.length
 }

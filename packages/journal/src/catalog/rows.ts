@@ -10,12 +10,19 @@ import type { CatalogRow } from './types.ts'
 const ROW_VERSION = 1
 const KINDS: readonly CatalogRow['kind'][] = ['put', 'delete']
 
-/** The row of a record; undefined for kinds that the catalog does not know. */
-export function rowOf({ public: record, state }: OpenedRecord): CatalogRow | undefined {
+/** The row of a record, as opened or as about to be sealed; undefined for kinds that the catalog does not know. */
+export function rowOf({ public: record, state }: RowSource): CatalogRow | undefined {
   const { seq, epoch, timeMs, kind, refs } = record
   if (kind === 'baseline') return { ...NO_STATE, seq, epoch, timeMs, kind, refs }
   if ((kind !== 'put' && kind !== 'delete') || state === undefined) return undefined
   return { ...state, seq, epoch, timeMs, kind, refs }
+}
+
+type RowFields = Pick<OpenedRecord['public'], 'seq' | 'epoch' | 'timeMs' | 'kind' | 'refs'>
+
+interface RowSource {
+  readonly public: RowFields
+  readonly state?: FileState | undefined
 }
 
 /** What stands in the fields of a row that has no path. */
