@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict'
+import { createManualClock } from '@holdfast/doubles'
+import { asCoreKey, asNodeId, asVolumeId, equalBytes, hexOf, HoldfastError } from '@holdfast/ports'
+import type { AckStatement } from '@holdfast/replication'
+import type { FlushSummary, WorkEvent } from '../../src/api/service.ts'
+import { createFlush } from '../../src/service/flush.ts'
+import type { ServiceParts } from '../../src/service/parts.ts'
+
+const A = asNodeId(new Uint8Array(32).fill(1))
+const B = asNodeId(new Uint8Array(32).fill(2))
+const voter = (node: typeof A) => ({ node, role: 'full', voter: true }) as const
+
+class Listeners {
+  readonly set = new Set<() => void>()
+  readonly add = (listener: () => void): (() => void) => {
+    this.set.add(listener)
+    return () => this.set.delete(listener)
+  }
+  tell(): void {
+    for (const listener of this.set) listener()
+  }
+}
+
+/** A volume of the node A and maybe B, with a capture that does what the test says. */
+function volumeOf(name: string, index: number) {
+  const heads = new Listeners()
+  return {
+    id: asVolumeId(new Uint8Array(16).fill(index)),
+    name,
+    epoch: 1,
+    role: 'primary',
+    coreKey: asCoreKey(new Uint8Array(32).fill(index)),
+    members: [voter(A), voter(B)],
+    entry: { protected: true, primary: A },
+    log: { head: () => ({ length: 5 }) },
+    reader: () => ({ catalog: { applied: { seq: 50 } } }),
+    completeLength: () => 5,
+    heads,
+    onHead: heads.add,
+  }
+}
+
+class World {
+  readonly clock = createManualClock()
+  readonly acks: AckStatement[] = []
+  readonly acked = new Listeners()
+  readonly changed = new Listeners()
+  volumes = [volumeOf('one', 1), volumeOf('two', 2)]
+  /** Replaced by tests: what the capture of a volume does when it is flushed. */
+  capture = (_name: string): Promise<{ unreadableCount: number }> => Promise.resolve({ unreadableCount: 0 })
+  readonly #captures = new Map<string, object>()
+
+  readonly flush = createFlush(this.parts())
+
+  parts(): ServiceParts {
+    const volumes = {
+      list: () => this.volumes,
+      get: (id: Uint8Array) => this.volumes.find((volume) => equalBytes(volume.id, id)),
+      find: (text: string) => this.volumes.find((volume) => volume.name === text || hexOf(volume.id) === text),
+      onChange: this.changed.add,
+    }
+    const captureOf = (id: Uint8Array) => {
+      const name = volumes.get(id)?.name ?? ''
+      const known = this.#captures.get(name) ?? { flush: () => this.capture(name), status: () => ({ pendingFiles: 0 }) }
+      this.#captures.set(name, known)
+      return known
+    }
+    return {
+      self: A,
+      clock: this.clock,
+      volumes,
+      captureOf,
+      capturing: (id: Uint8Array) => Promise.resolve(captureOf(id)),
+      replication: { acks: () => this.acks, onAck: this.acked.add },
+      authority: { nameOf: (id: Uint8Array) => (equalBytes(id, A) ? 'A' : 'B') },
+    } as unknown as ServiceParts
+  }
+
+  run(volume?: string, signal = new AbortController().signal): Promise<WorkEvent<FlushSummary>[]> {
+    const request = { level: 'quorum', timeoutMs: 5000, ...(volume === undefined ? {} : { volume }) } as const
+    return (async () => {
+      const events: WorkEvent<FlushSummary>[] = []
+      for await (const event of this.flush.flush(request, { signal })) events.push(event)
+      return events
+    })()
+  }
+
+  ack(volume: number, length: number): void {
+    const coreKey = asCoreKey(new Uint8Array(32).fill(volume))
+    for (const level of ['accepted', 'complete'] as const) this.acks.unshift({ member: B, coreKey, level, length })
+    this.acked.tell()
+  }
+
+  get listeners(): number {
+    return (
+      this.acked.set.size + this.changed.set.size + this.volumes.reduce((sum, { heads }) => sum + heads.set.size, 0)
+    )
+  }
+}
+
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+describe('flush', () => {
+  let world: World
+  beforeEach(() => {
+    world = new World()
+  })
+  afterEach(() => {
+    assert.equal(world.listeners, 0, 'listeners are left')
+    assert.equal(world.clock.timerCount(), 0, 'timers are left')
+  })
+
+  it('waits until the members have what was captured, and names them', async () => {
+    const flushed = world.run('one')
+    await settle()
+    world.ack(1, 4)
+    await settle()
+    world.ack(1, 5)
+    const summary = (await flushed).at(-1)
+    assert.ok(summary?.message_type === 'summary')
+    assert.deepEqual(summary.volumes, [
+      { volume: 'one', epoch: 1, length: 5, seq: 50, level: 'quorum', counted: ['A', 'B'], unreadableCount: 0 },
+    ])
+  })
+
+  it('begins anew when the volume goes on to another epoch meanwhile', async () => {
+    const flushed = world.run('one')
+    await settle()
+    world.volumes = [{ ...volumeOf('one', 1), epoch: 2 }]
+    world.changed.tell()
+    await settle()
+    world.ack(1, 5)
+    const summary = (await flushed).at(-1)
+    assert.ok(summary?.message_type === 'summary')
+    assert.equal(summary.volumes[0]?.epoch, 2)
+  })
+
+  it('is out of time: says what stays true, exit code of a time-out', async () => {
+    const flushed = world.run('one')
+    const refused = assert.rejects(flushed, { code: 'HF_TIMEOUT', message: /not safe at level quorum within 5 s/ })
+    await world.clock.advance(5000)
+    await refused
+  })
+
+  it('is out of time on the primary for another member: a time-out too, not an abort', async () => {
+    const body = Buffer.from(
+      JSON.stringify({ volume: hexOf(world.volumes[0]?.id ?? A), level: 'quorum', timeoutMs: 5000 }),
+    )
+    const refused = assert.rejects(world.flush.answerFlush(body), { code: 'HF_TIMEOUT' })
+    await world.clock.advance(5000)
+    await refused
+  })
+
+  it('is given up when the caller leaves, also one that has left already', async () => {
+    const controller = new AbortController()
+    const flushed = world.run('one', controller.signal)
+    await settle()
+    controller.abort()
+    await assert.rejects(flushed, { code: 'HF_ABORTED' })
+    await assert.rejects(world.run('one', controller.signal), { code: 'HF_ABORTED' })
+  })
+
+  it('of all volumes: the failure of one ends the wait for the others', async () => {
+    world.capture = (name) =>
+      name === 'two'
+        ? Promise.reject(new HoldfastError('HF_SOURCE_UNAVAILABLE', 'the directory is gone'))
+        : Promise.resolve({ unreadableCount: 0 })
+    await assert.rejects(world.run(), { code: 'HF_SOURCE_UNAVAILABLE' })
+    await settle()
+  })
+})
