@@ -243,6 +243,22 @@ describe('restore: the destination', () => {
     assert.equal(fs.readFileSync(`${place.to}/a`, 'utf8'), 'content')
   })
 
+  it('that refuses one file ends the restore, also when that shows while the last chunk is on its way', async () => {
+    const version = new Version().file('n'.repeat(256), 'name').close().file('last', 'last').close()
+    let refused = false
+    version.before = async () => {
+      if (version.asked.length !== 2) return
+      // The name aside is short: once the file has gone from it or was refused, the thread has answered or is about to.
+      for (let look = 0; look < 2000 && !refused; look++) {
+        refused = leftovers(place.to).length > 1
+        await new Promise((resolve) => setTimeout(resolve, 2))
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    const error = await rejectsWith('HF_DESTINATION', version.restore(place.to))
+    assert.match(error.message, /ENAMETOOLONG/)
+  })
+
   it('that is full ends the restore with what to do, and the same restore goes on once there is room', function () {
     const script = fileURLToPath(new URL('full-destination.js', import.meta.url))
     const mounted = `mount -t tmpfs -o size=2m tmpfs "$1" && exec "$2" "$3" "$1"`
