@@ -69,9 +69,20 @@ export class TreeWriter {
   makeDirectory(path: Uint8Array): void {
     const { directory, name } = this.#split(path)
     const fd = this.#libc.openat(directory, cString(name), OPEN_DIRECTORY, 0)
-    if (fd >= 0) fs.closeSync(fd)
+    if (fd >= 0) this.#openUp(fd)
     else if (isInTheWay(errnoName(fd))) this.#check(this.#libc.unlinkat(directory, cString(name), 0), path)
     this.#directory(path)
+  }
+
+  /** A directory that is there may forbid writing even to its owner, until it gets its attributes at the end. */
+  #openUp(fd: number): void {
+    try {
+      if (!this.#own) fs.fchmodSync(fd, 0o700)
+    } catch {
+      // It is another's: writing into it says whether that matters.
+    } finally {
+      fs.closeSync(fd)
+    }
   }
 
   /** Opens a new file aside, of the given size. The caller writes at offsets and closes. */

@@ -243,6 +243,15 @@ describe('restore: the destination', () => {
     assert.equal(fs.readFileSync(`${place.to}/a`, 'utf8'), 'content')
   })
 
+  it('has read-only directories that its owner, who is not the superuser, restores into', function () {
+    const script = fileURLToPath(new URL('as-owner.js', import.meta.url))
+    fs.chmodSync(place.root, 0o777)
+    const run = spawnSync(process.execPath, [script, place.to], { encoding: 'utf8' })
+    if (/EACCES.*node_modules|EACCES.*dist/.test(run.stderr)) this.skip()
+    assert.equal(run.status, 0, run.stderr)
+    assert.match(run.stdout, /restored/)
+  })
+
   it('that refuses one file ends the restore, also when that shows while the last chunk is on its way', async () => {
     const version = new Version().file('n'.repeat(256), 'name').close().file('last', 'last').close()
     let refused = false
