@@ -31,6 +31,8 @@ export function createFlush(
         continue
       }
       const volume = volumes.get(id)
+      if (volume === undefined && capture === undefined)
+        throw new HoldfastError('HF_CLOSED', 'the volume is not protected any more, and closed')
       // The volume went on to another epoch meanwhile: lengths of the one before mean nothing in it.
       if (volume === undefined || parts.captureOf(id) !== capture) continue
       const { length } = volume.log.head()

@@ -63,14 +63,14 @@ class World {
       const name = volumes.get(id)?.name ?? ''
       const known = this.#captures.get(name) ?? { flush: () => this.capture(name), status: () => ({ pendingFiles: 0 }) }
       this.#captures.set(name, known)
-      return known
+      return this.volumes.length === 0 ? undefined : known
     }
     return {
       self: A,
       clock: this.clock,
       volumes,
       captureOf,
-      capturing: (id: Uint8Array) => Promise.resolve(captureOf(id)),
+      capturing: (id: Uint8Array) => Promise.resolve(this.volumes.length === 0 ? undefined : captureOf(id)),
       replication: { acks: () => this.acks, onAck: this.acked.add },
       authority: { nameOf: (id: Uint8Array) => (equalBytes(id, A) ? 'A' : 'B') },
     } as unknown as ServiceParts
@@ -158,6 +158,14 @@ describe('flush', () => {
     controller.abort()
     await assert.rejects(flushed, { code: 'HF_ABORTED' })
     await assert.rejects(world.run('one', controller.signal), { code: 'HF_ABORTED' })
+  })
+
+  it('ends when the volume is unprotected and closed meanwhile', async () => {
+    world.capture = () => {
+      world.volumes = []
+      return Promise.reject(new HoldfastError('HF_CLOSED', 'capture has stopped'))
+    }
+    await assert.rejects(world.run('one'), { code: 'HF_CLOSED', message: /not protected any more/ })
   })
 
   it('of all volumes: the failure of one ends the wait for the others', async () => {
