@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import * as fc from 'fast-check'
 import {
   bool,
   bytes,
@@ -12,6 +13,7 @@ import {
   text,
   uint,
   union,
+  view,
   word,
 } from '../src/index.ts'
 import { hasCode } from '@holdfast/ports'
@@ -66,5 +68,60 @@ describe('codec', () => {
     const decoded = decodeVersioned(1, bytes(4), encoded, 'test')
     encoded.fill(0)
     assert.deepEqual([...decoded], [1, 2])
+  })
+
+  it('gives a view where one is asked for', () => {
+    const encoded = encodeVersioned(1, view(4), Uint8Array.of(1, 2))
+    const decoded = decodeVersioned(1, view(4), encoded, 'test')
+    encoded.fill(7)
+    assert.deepEqual([...decoded], [7, 7])
+  })
+
+  it('says what a peer sent under the code of peers', () => {
+    const decode = (): unknown => decodeVersioned(1, uint, Uint8Array.of(1), 'test', 'HF_PEER_PROTOCOL')
+    assert.throws(decode, (error: unknown) => hasCode(error, 'HF_PEER_PROTOCOL'))
+  })
+
+  it('keeps a byte order mark: text is what was written', () => {
+    assert.equal(round(text(8), '\uFEFFa'), '\uFEFFa')
+  })
+
+  it('whatever decodes encodes to the same bytes', () => {
+    const codec = struct<{ a: number; b?: string; c: readonly boolean[]; d: 'x' | 'y'; e: Uint8Array }>({
+      a: uint,
+      b: optional(text(6)),
+      c: list(bool, 3),
+      d: word(['x', 'y']),
+      e: bytes(8),
+    })
+    const values = fc.record({
+      a: fc.constantFrom(0, 252, 253, 65_535, 65_536, 2 ** 32, Number.MAX_SAFE_INTEGER),
+      b: fc.constantFrom('', 'a', 'é', '\u20ac'),
+      c: fc.array(fc.boolean(), { maxLength: 3 }),
+      d: fc.constantFrom('x' as const, 'y' as const),
+      e: fc.uint8Array({ maxLength: 8 }),
+    })
+    // Where forms and bounds change.
+    const edge = fc.constantFrom(0, 1, 2, 3, 8, 0x80, 0xbf, 0xc0, 0xed, 0xef, 0xfc, 0xfd, 0xfe, 0xff)
+    const change = fc.record({ at: fc.nat(40), drop: fc.nat(2), put: fc.array(edge, { maxLength: 3 }) })
+    let decodedCount = 0
+    fc.assert(
+      fc.property(values, change, (value, { at, drop, put }) => {
+        const whole = [...encodeVersioned(1, codec, value)]
+        whole.splice(1 + (at % whole.length), drop, ...put)
+        const encoded = Uint8Array.from(whole)
+        let decoded
+        try {
+          decoded = decodeVersioned(1, codec, encoded, 'test')
+        } catch (error) {
+          assert.ok(isDecode(error))
+          return
+        }
+        decodedCount += 1
+        assert.deepEqual([...encodeVersioned(1, codec, decoded)], [...encoded])
+      }),
+      { numRuns: 1000, seed: 1 },
+    )
+    assert.ok(decodedCount > 100, `only ${decodedCount} of the inputs decoded`)
   })
 })

@@ -6,9 +6,17 @@
 import { HoldfastError } from '@holdfast/ports'
 import type { Extent } from '@holdfast/sealing'
 import { FINGERPRINT_BYTES } from '@holdfast/sealing'
-import c from 'compact-encoding'
-import type { Reader } from './bytes.ts'
-import { ByteWriter, decodeAll, readBytes, readCount, readInt64, readLengthAndBytes } from './bytes.ts'
+import type { Reader } from '@holdfast/codec'
+import {
+  ByteWriter,
+  decodeAll,
+  readByte,
+  readBytes,
+  readCount,
+  readInt64,
+  readLengthAndBytes,
+  readUint,
+} from '@holdfast/codec'
 import type { ChunkRef, FileContent, FileState, FileType, Xattr } from './record.ts'
 import { findRef } from './refs.ts'
 
@@ -49,17 +57,17 @@ export function writeAttributes(writer: ByteWriter, state: Attributes, refs: rea
 
 /** Reads attributes up to the end; byte fields are views. @throws RangeError, HF_RECORD_MISMATCH */
 export function readAttributes(reader: Reader, refs: readonly ChunkRef[]): Attributes {
-  const type = TYPES[c.uint8.decode(reader)]
-  const flags = c.uint8.decode(reader)
+  const type = TYPES[readByte(reader)]
+  const flags = readByte(reader)
   const contentType = CONTENTS[flags >> CONTENT_SHIFT]
   if (type === undefined || contentType === undefined) throw new RangeError('unknown type')
   const fields = {
     type,
-    mode: c.uint.decode(reader),
-    uid: c.uint.decode(reader),
-    gid: c.uint.decode(reader),
+    mode: readUint(reader),
+    uid: readUint(reader),
+    gid: readUint(reader),
     mtimeNs: readInt64(reader),
-    size: c.uint.decode(reader),
+    size: readUint(reader),
     torn: (flags & FLAG_TORN) !== 0,
     content: readContent(reader, contentType, refs),
   }
@@ -72,9 +80,9 @@ function readContent(reader: Reader, type: FileContent['type'], refs: readonly C
   const extents: Extent[] = []
   for (let count = readCount(reader, EXTENT_BYTES_MIN); count > 0; count--) {
     extents.push({
-      chunk: refAt(refs, c.uint.decode(reader)).id,
-      offset: c.uint.decode(reader),
-      length: c.uint.decode(reader),
+      chunk: refAt(refs, readUint(reader)).id,
+      offset: readUint(reader),
+      length: readUint(reader),
       fingerprint: readBytes(reader, FINGERPRINT_BYTES),
     })
   }
@@ -91,7 +99,7 @@ function refAt(refs: readonly ChunkRef[], index: number): ChunkRef {
 function readTail(reader: Reader): Pick<FileState, 'target' | 'xattrs' | 'hardLink'> {
   const tail: { target?: Uint8Array; xattrs?: Xattr[]; hardLink?: Uint8Array } = {}
   for (let last = 0; reader.start < reader.end;) {
-    const tag = c.uint.decode(reader)
+    const tag = readUint(reader)
     if (tag <= last) throw new RangeError('fields are out of order')
     last = tag
     const value = readLengthAndBytes(reader)

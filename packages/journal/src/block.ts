@@ -1,7 +1,6 @@
 /** Blocks of the journal: the epoch record, or the records of one commit (or of a part of it). */
 import { HoldfastError, JOURNAL_BLOCK_BYTES_MAX } from '@holdfast/ports'
-import c from 'compact-encoding'
-import { ByteWriter, decodeAll, readCount, readLengthAndBytes, readVersion } from './bytes.ts'
+import { ByteWriter, decodeAll, readByte, readCount, readLengthAndBytes, readVersion } from '@holdfast/codec'
 import { RECORD_BYTES_MAX } from './record-codec.ts'
 
 /** Records that `encodeBlocks` puts into one block, at most: 64 KiB of typical ones, so that a reader of one record reads little else. */
@@ -57,7 +56,7 @@ export function encodeEpochBlock(record: Uint8Array): Uint8Array {
 export function decodeBlock(bytes: Uint8Array): Block {
   return decodeAll('a journal block', bytes, (reader) => {
     readVersion(reader, BLOCK_VERSION)
-    const type = c.uint8.decode(reader)
+    const type = readByte(reader)
     if (type === TYPE_EPOCH) return { type: 'epoch', record: readLengthAndBytes(reader) }
     if (type !== TYPE_RECORDS) throw new RangeError(`blocks of type ${type} are unknown`)
     const count = readCount(reader, 1)

@@ -1,7 +1,6 @@
 import { asChunkId, asPathToken, CHUNK_ID_BYTES, PATH_TOKEN_BYTES } from '@holdfast/ports'
-import c from 'compact-encoding'
-import type { ByteWriter, Reader } from './bytes.ts'
-import { decodeAll, readBytes, readCount, readVersion } from './bytes.ts'
+import type { ByteWriter, Reader } from '@holdfast/codec'
+import { decodeAll, readByte, readBytes, readCount, readUint, readUint48, readVersion } from '@holdfast/codec'
 import type { ChunkRef, PublicRecord, RecordKind } from './record.ts'
 
 const RECORD_VERSION = 1
@@ -27,12 +26,12 @@ export function writePublicRecord(writer: ByteWriter, record: PublicRecord): voi
 /** Reads the public part and leaves the reader behind it; ids are copies. @throws RangeError */
 export function readPublicRecord(reader: Reader): PublicRecord {
   readVersion(reader, RECORD_VERSION)
-  const code = c.uint8.decode(reader)
+  const code = readByte(reader)
   return {
     kind: KINDS[code - 1] ?? `kind-${code}`,
     seq: readPositive(reader),
     epoch: readPositive(reader),
-    timeMs: c.uint48.decode(reader),
+    timeMs: readUint48(reader),
     keyEpoch: readPositive(reader),
     pathToken: asPathToken(readBytes(reader, PATH_TOKEN_BYTES).slice()),
     refs: readRefs(reader),
@@ -57,15 +56,15 @@ export function writeRefs(writer: ByteWriter, refs: readonly ChunkRef[]): void {
 export function readRefs(reader: Reader): ChunkRef[] {
   const refs: ChunkRef[] = []
   for (let count = readCount(reader, REF_BYTES_MIN); count > 0; count--) {
-    const role = ROLES[c.uint8.decode(reader)]
+    const role = ROLES[readByte(reader)]
     if (role === undefined) throw new RangeError('unknown role of a chunk')
-    refs.push({ id: asChunkId(readBytes(reader, CHUNK_ID_BYTES).slice()), storedBytes: c.uint.decode(reader), role })
+    refs.push({ id: asChunkId(readBytes(reader, CHUNK_ID_BYTES).slice()), storedBytes: readUint(reader), role })
   }
   return refs
 }
 
 function readPositive(reader: Reader): number {
-  const value = c.uint.decode(reader)
+  const value = readUint(reader)
   if (value < 1) throw new RangeError('a number that counts from 1 is 0')
   return value
 }

@@ -8,7 +8,7 @@ import type { PathToken, Random, VolumeId } from '@holdfast/ports'
 import { asPathToken, equalBytes, HoldfastError, PATH_TOKEN_BYTES, VOLUME_ID_BYTES } from '@holdfast/ports'
 import sodium from 'sodium-native'
 import { readAttributes, writeAttributes } from './attributes.ts'
-import { ByteWriter, decodeAll, readBytes, readLengthAndBytes, readVersion } from './bytes.ts'
+import { ByteWriter, decodeAll, readBytes, readLengthAndBytes, readVersion } from '@holdfast/codec'
 import { readPublicRecord, writePublicRecord } from './public-record.ts'
 import type {
   ChunkLength,

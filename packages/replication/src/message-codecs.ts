@@ -9,9 +9,9 @@ import {
   asVolumeId,
 } from '@holdfast/ports'
 import type { Chunk, JournalFrame } from '@holdfast/ports'
+import type { Codec } from '@holdfast/codec'
 import {
   bool,
-  bytes,
   decodeVersioned,
   encodeVersioned,
   fixed,
@@ -22,8 +22,9 @@ import {
   text,
   uint,
   union,
+  view,
   word,
-} from './codec.ts'
+} from '@holdfast/codec'
 import {
   CALL_BODY_BYTES_MAX,
   CALL_ERROR_BYTES_MAX,
@@ -53,6 +54,10 @@ import type {
 
 /** First byte of every message. */
 export const MESSAGE_VERSION = 1
+
+/** What is decoded here was sent by a peer: what is wrong with it is the peer's doing. */
+const decodeMessage = <T>(codec: Codec<T>, encoded: Uint8Array, name: string): T =>
+  decodeVersioned(MESSAGE_VERSION, codec, encoded, name, 'HF_PEER_PROTOCOL')
 
 const volume = fixed(16, asVolumeId)
 const coreKey = fixed(32, asCoreKey)
@@ -87,10 +92,10 @@ const frameMessage = struct<FrameMessage>({
   frame: struct<JournalFrame>({
     coreKey,
     start: uint,
-    blocks: list(bytes(JOURNAL_BLOCK_BYTES_MAX), JOURNAL_FRAME_BLOCKS_MAX),
+    blocks: list(view(JOURNAL_BLOCK_BYTES_MAX), JOURNAL_FRAME_BLOCKS_MAX),
     signature: signature64,
   }),
-  chunks: list(struct<Chunk>({ id: chunkId, bytes: bytes(LIVE_CHUNK_BYTES_MAX) }), LIVE_CHUNKS_MAX),
+  chunks: list(struct<Chunk>({ id: chunkId, bytes: view(LIVE_CHUNK_BYTES_MAX) }), LIVE_CHUNKS_MAX),
 })
 
 const journalRequest = union<JournalRequest>({
@@ -100,7 +105,7 @@ const journalRequest = union<JournalRequest>({
 })
 
 const journalAnswer = union<JournalAnswer>({
-  'frame-part': struct({ last: bool, bytes: bytes(FRAME_PART_BYTES_MAX) }),
+  'frame-part': struct({ last: bool, bytes: view(FRAME_PART_BYTES_MAX) }),
   refused: struct({
     volume,
     subscription: uint,
@@ -111,13 +116,13 @@ const journalAnswer = union<JournalAnswer>({
 const chunkRequest = struct<ChunkRequest>({ volume, first: uint, ids: list(chunkId, CHUNK_IDS_PER_REQUEST_MAX) })
 
 const chunkAnswer = union<ChunkAnswer>({
-  slice: struct({ number: uint, totalBytes: uint, offset: uint, bytes: bytes(CHUNK_SLICE_BYTES_MAX) }),
+  slice: struct({ number: uint, totalBytes: uint, offset: uint, bytes: view(CHUNK_SLICE_BYTES_MAX) }),
   missing: struct({ number: uint }),
 })
 
 const call = union<CallMessage>({
-  request: struct({ id: uint, method: text(CALL_METHOD_BYTES_MAX), body: bytes(CALL_BODY_BYTES_MAX) }),
-  response: struct({ id: uint, body: bytes(CALL_BODY_BYTES_MAX) }),
+  request: struct({ id: uint, method: text(CALL_METHOD_BYTES_MAX), body: view(CALL_BODY_BYTES_MAX) }),
+  response: struct({ id: uint, body: view(CALL_BODY_BYTES_MAX) }),
   failure: struct({
     id: uint,
     code: text(CALL_METHOD_BYTES_MAX),
@@ -131,39 +136,38 @@ export const encodeAck = (value: Ack): Uint8Array => encodeVersioned(MESSAGE_VER
 
 export const encodeControl = (value: ControlMessage): Uint8Array => encodeVersioned(MESSAGE_VERSION, control, value)
 /** @throws HF_PEER_PROTOCOL */
-export const decodeControl = (encoded: Uint8Array): ControlMessage =>
-  decodeVersioned(MESSAGE_VERSION, control, encoded, 'control message')
+export const decodeControl = (encoded: Uint8Array): ControlMessage => decodeMessage(control, encoded, 'control message')
 
 export const encodeFrameMessage = (value: FrameMessage): Uint8Array =>
   encodeVersioned(MESSAGE_VERSION, frameMessage, value)
 /** Blocks and chunks are views of `encoded`. @throws HF_PEER_PROTOCOL */
 export function decodeFrameMessage(encoded: Uint8Array): FrameMessage {
-  return decodeVersioned(MESSAGE_VERSION, frameMessage, encoded, 'journal frame')
+  return decodeMessage(frameMessage, encoded, 'journal frame')
 }
 
 export const encodeJournalRequest = (value: JournalRequest): Uint8Array =>
   encodeVersioned(MESSAGE_VERSION, journalRequest, value)
 /** @throws HF_PEER_PROTOCOL */
 export const decodeJournalRequest = (encoded: Uint8Array): JournalRequest =>
-  decodeVersioned(MESSAGE_VERSION, journalRequest, encoded, 'journal request')
+  decodeMessage(journalRequest, encoded, 'journal request')
 
 export const encodeJournalAnswer = (value: JournalAnswer): Uint8Array =>
   encodeVersioned(MESSAGE_VERSION, journalAnswer, value)
 /** Bytes of a part are a view of `encoded`. @throws HF_PEER_PROTOCOL */
 export const decodeJournalAnswer = (encoded: Uint8Array): JournalAnswer =>
-  decodeVersioned(MESSAGE_VERSION, journalAnswer, encoded, 'journal answer')
+  decodeMessage(journalAnswer, encoded, 'journal answer')
 
 export const encodeChunkRequest = (value: ChunkRequest): Uint8Array =>
   encodeVersioned(MESSAGE_VERSION, chunkRequest, value)
 /** @throws HF_PEER_PROTOCOL */
 export const decodeChunkRequest = (encoded: Uint8Array): ChunkRequest =>
-  decodeVersioned(MESSAGE_VERSION, chunkRequest, encoded, 'chunk request')
+  decodeMessage(chunkRequest, encoded, 'chunk request')
 
 export const encodeChunkAnswer = (value: ChunkAnswer): Uint8Array =>
   encodeVersioned(MESSAGE_VERSION, chunkAnswer, value)
 /** Bytes of a slice are a view of `encoded`. @throws HF_PEER_PROTOCOL */
 export function decodeChunkAnswer(encoded: Uint8Array): ChunkAnswer {
-  const value = decodeVersioned(MESSAGE_VERSION, chunkAnswer, encoded, 'chunk answer')
+  const value = decodeMessage(chunkAnswer, encoded, 'chunk answer')
   if (value.type === 'slice' && value.totalBytes > CHUNK_BYTES_MAX) {
     throw new HoldfastError('HF_PEER_PROTOCOL', `a chunk of ${value.totalBytes} bytes`)
   }
@@ -172,4 +176,4 @@ export function decodeChunkAnswer(encoded: Uint8Array): ChunkAnswer {
 
 export const encodeCall = (value: CallMessage): Uint8Array => encodeVersioned(MESSAGE_VERSION, call, value)
 /** A body is a view of `encoded`. @throws HF_PEER_PROTOCOL */
-export const decodeCall = (encoded: Uint8Array): CallMessage => decodeVersioned(MESSAGE_VERSION, call, encoded, 'call')
+export const decodeCall = (encoded: Uint8Array): CallMessage => decodeMessage(call, encoded, 'call')

@@ -2,7 +2,7 @@
  * Rows into one batch: pure, given what the touched paths hold now. What a row replaces moves from `current` to `history`,
  * so each version is stored once, and a directory as it is now is one scan.
  */
-import { ByteWriter } from '../bytes.ts'
+import { ByteWriter } from '@holdfast/codec'
 import type { Operation } from './database.ts'
 import type { CatalogKeys } from './keys.ts'
 import type { Instant, Meta } from './meta.ts'

@@ -1,7 +1,7 @@
 /** The catalog's view of level: bytes in, bytes out, entries in batches, and its failures under our codes. */
 import { HoldfastError } from '@holdfast/ports'
 import type { AbstractLevel, AbstractSnapshot } from 'abstract-level'
-import { plainView } from '../bytes.ts'
+import { plainView } from '@holdfast/codec'
 import type { KeyRange } from './keys.ts'
 import { catalogDamaged } from './rows.ts'
 

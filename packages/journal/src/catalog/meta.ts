@@ -1,5 +1,4 @@
-import c from 'compact-encoding'
-import { ByteWriter, decodeAll, readVersion } from '../bytes.ts'
+import { ByteWriter, decodeAll, readByte, readUint, readUint48, readVersion } from '@holdfast/codec'
 import { damagedUnless } from './rows.ts'
 import type { CatalogApplied, CatalogCounts } from './types.ts'
 
@@ -46,10 +45,10 @@ export function decodeMeta(value: Uint8Array): Meta {
   return damagedUnless(() =>
     decodeAll('the head of the catalog', value, (reader) => {
       readVersion(reader, META_VERSION)
-      const earliestIs = EARLIEST[c.uint8.decode(reader)]
+      const earliestIs = EARLIEST[readByte(reader)]
       if (earliestIs === undefined) throw new RangeError('unknown state')
-      const uint = (): number => c.uint.decode(reader)
-      const time = (): number => c.uint48.decode(reader)
+      const uint = (): number => readUint(reader)
+      const time = (): number => readUint48(reader)
       return {
         earliestIs,
         applied: { epoch: uint(), length: uint(), seq: uint(), timeMs: time() },

@@ -1,6 +1,5 @@
 /** Which record a moment means, and which version of a path is current then. */
-import c from 'compact-encoding'
-import { decodeAll } from '../bytes.ts'
+import { decodeAll, readUint, readUint48 } from '@holdfast/codec'
 import type { Database, Snapshot } from './database.ts'
 import type { CatalogKeys } from './keys.ts'
 import { numberOf } from './keys.ts'
@@ -34,7 +33,7 @@ export async function newestAt({ database, keys, snapshot, meta }: View, timeMs:
   if (!(time >= 0)) return undefined
   const entry = await database.last(keys.timesUpTo(time), snapshot)
   if (entry === undefined) return undefined
-  const seq = damagedUnless(() => decodeAll('a seq', entry[1], (reader) => c.uint.decode(reader)))
+  const seq = damagedUnless(() => decodeAll('a seq', entry[1], (reader) => readUint(reader)))
   return { seq, timeMs: numberOf('time', entry[0]) }
 }
 
@@ -88,7 +87,7 @@ async function firstVersion(view: View, path: Uint8Array): Promise<CatalogRow | 
 export function decodeIndexValue(value: Uint8Array): { timeMs: number; path: Uint8Array } {
   return damagedUnless(() =>
     decodeAll('an index entry', value, (reader) => {
-      const timeMs = c.uint48.decode(reader)
+      const timeMs = readUint48(reader)
       const path = value.subarray(reader.start)
       reader.start = reader.end
       return { timeMs, path }

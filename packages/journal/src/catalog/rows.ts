@@ -1,8 +1,7 @@
 import { HoldfastError } from '@holdfast/ports'
-import c from 'compact-encoding'
 import { readAttributes, writeAttributes } from '../attributes.ts'
-import type { Reader } from '../bytes.ts'
-import { ByteWriter, decodeAll, readVersion } from '../bytes.ts'
+import type { Reader } from '@holdfast/codec'
+import { ByteWriter, decodeAll, readByte, readUint, readUint48, readVersion } from '@holdfast/codec'
 import { readRefs, writeRefs } from '../public-record.ts'
 import type { FileState, OpenedRecord } from '../record.ts'
 import type { CatalogRow } from './types.ts'
@@ -51,8 +50,8 @@ export function decodeRow(path: Uint8Array, value: Uint8Array): CatalogRow {
   return damagedUnless(() =>
     decodeAll('a row of the catalog', value, (reader) => {
       const { kind, seq } = readHead(reader)
-      const epoch = c.uint.decode(reader)
-      const timeMs = c.uint48.decode(reader)
+      const epoch = readUint(reader)
+      const timeMs = readUint48(reader)
       const refs = readRefs(reader)
       return { path, ...readAttributes(reader, refs), seq, epoch, timeMs, kind, refs }
     }),
@@ -67,9 +66,9 @@ export function seqOfRow(value: Uint8Array): number {
 
 function readHead(reader: Reader): { kind: CatalogRow['kind']; seq: number } {
   readVersion(reader, ROW_VERSION)
-  const kind = KINDS[c.uint8.decode(reader)]
+  const kind = KINDS[readByte(reader)]
   if (kind === undefined) throw new RangeError('unknown kind')
-  return { kind, seq: c.uint.decode(reader) }
+  return { kind, seq: readUint(reader) }
 }
 
 /** What cannot be read is rebuilt, so there is one code for it. */

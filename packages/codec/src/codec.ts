@@ -1,35 +1,34 @@
-import { HoldfastError } from '@holdfast/ports'
+/** Codecs that are put together from smaller ones. What they decode has one form: no other bytes decode to the same value. */
 import * as c from 'compact-encoding'
+import { decodeAll, readByte, readBytes, readLengthAndBytes, readUint, readVersion } from './reader.ts'
+import type { Reader } from './reader.ts'
 
-/** Codecs with bounds, on compact-encoding's state. Small things are copied out of a message; `bytes` are views of it. */
-interface State {
+/** Where an encoder stands: compact-encoding's state. `end` grows while lengths are added up, then there is a buffer. */
+export interface CodecState {
   start: number
   end: number
   buffer: Uint8Array | null
 }
 
 export interface Codec<T> {
-  preencode(state: State, value: T): void
-  encode(state: State, value: T): void
-  /** @throws Error for anything that no encoder writes */
-  decode(state: State): T
+  preencode(state: CodecState, value: T): void
+  encode(state: CodecState, value: T): void
+  /** @throws RangeError for anything that no encoder writes */
+  decode(reader: Reader): T
 }
 
-/** 0 to 2^53 - 1. */
+/** 0 to 2^53 − 1. */
 export const uint: Codec<number> = {
-  ...c.uint,
-  decode(state) {
-    const value = c.uint.decode(state)
-    if (!Number.isSafeInteger(value)) throw new RangeError('a number above 2^53')
-    return value
-  },
+  preencode: (state, value) => c.uint.preencode(state, value),
+  encode: (state, value) => c.uint.encode(state, value),
+  decode: readUint,
 }
 
 export const bool: Codec<boolean> = {
   preencode: (state) => c.uint8.preencode(state, 0),
   encode: (state, value) => c.uint8.encode(state, value ? 1 : 0),
-  decode(state) {
-    const value = c.uint8.decode(state)
+  decode(reader) {
+    const value = readByte(reader)
     if (value > 1) throw new RangeError('a flag that is neither 0 nor 1')
     return value === 1
   },
@@ -39,17 +38,18 @@ export const bool: Codec<boolean> = {
 export function fixed<T extends Uint8Array = Uint8Array>(length: number, brand: (bytes: Uint8Array) => T): Codec<T> {
   const inner = c.fixed(length)
   return {
-    ...inner,
-    decode: (state) => brand(Uint8Array.from(inner.decode(state))),
+    preencode: (state, value) => inner.preencode(state, value),
+    encode: (state, value) => inner.encode(state, value),
+    decode: (reader) => brand(readBytes(reader, length).slice()),
   }
 }
 
-const plain = (value: Uint8Array): Uint8Array => value
+export const plain = (value: Uint8Array): Uint8Array => value
 export const hash32 = fixed(32, plain)
 export const signature64 = fixed(64, plain)
 
-/** Up to `max` bytes behind their length, a view. */
-export function bytes(max: number): Codec<Uint8Array> {
+/** Up to `max` bytes behind their length, a view of what is decoded: for large ones that are used or copied at once. */
+export function view(max: number): Codec<Uint8Array> {
   return {
     preencode(state, value) {
       uint.preencode(state, value.byteLength)
@@ -60,21 +60,24 @@ export function bytes(max: number): Codec<Uint8Array> {
       state.buffer?.set(value, state.start)
       state.start += value.byteLength
     },
-    decode(state) {
-      const length = uint.decode(state)
-      if (length > max) throw new RangeError(`${length} bytes where at most ${max} are allowed`)
-      if (!state.buffer || state.end - state.start < length) throw new RangeError('too short')
-      return state.buffer.subarray(state.start, (state.start += length))
-    },
+    decode: (reader) => readLengthAndBytes(reader, max),
   }
 }
 
+/** Up to `max` bytes behind their length, copied. */
+export function bytes(max: number): Codec<Uint8Array> {
+  const inner = view(max)
+  return { ...inner, decode: (reader) => inner.decode(reader).slice() }
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
 /** UTF-8 text of up to `max` bytes. */
 export function text(max: number): Codec<string> {
-  const inner = bytes(max)
   return {
-    ...c.utf8,
-    decode: (state) => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(inner.decode(state)),
+    preencode: (state, value) => c.utf8.preencode(state, value),
+    encode: (state, value) => c.utf8.encode(state, value),
+    decode: (reader) => UTF8.decode(readLengthAndBytes(reader, max)),
   }
 }
 
@@ -89,13 +92,28 @@ export function list<T>(item: Codec<T>, max: number): Codec<readonly T[]> {
       uint.encode(state, values.length)
       for (const value of values) item.encode(state, value)
     },
-    decode(state) {
-      const count = uint.decode(state)
+    decode(reader) {
+      const count = readUint(reader)
       if (count > max) throw new RangeError(`${count} items where at most ${max} are allowed`)
       const values: T[] = []
-      for (let index = 0; index < count; index++) values.push(item.decode(state))
+      for (let index = 0; index < count; index++) values.push(item.decode(reader))
       return values
     },
+  }
+}
+
+/** A flag, then the value if there is one. */
+export function optional<T>(inner: Codec<T>): Codec<T | undefined> {
+  return {
+    preencode(state, value) {
+      bool.preencode(state, value !== undefined)
+      if (value !== undefined) inner.preencode(state, value)
+    },
+    encode(state, value) {
+      bool.encode(state, value !== undefined)
+      if (value !== undefined) inner.encode(state, value)
+    },
+    decode: (reader) => (bool.decode(reader) ? inner.decode(reader) : undefined),
   }
 }
 
@@ -104,15 +122,15 @@ export function word<T extends string>(words: readonly T[]): Codec<T> {
   return {
     preencode: (state) => c.uint8.preencode(state, 0),
     encode: (state, value) => c.uint8.encode(state, words.indexOf(value)),
-    decode(state) {
-      const value = words[c.uint8.decode(state)]
+    decode(reader) {
+      const value = words[readByte(reader)]
       if (value === undefined) throw new RangeError('an unknown word')
       return value
     },
   }
 }
 
-/** Fields in the order given, which is part of the format. */
+/** Fields in the order given, which is part of the format. An absent optional field stays absent. */
 export function struct<T extends object>(fields: { readonly [K in keyof T]-?: Codec<T[K]> }): Codec<T> {
   // Object.keys loses the type that the parameter proves.
   const names = Object.keys(fields) as (keyof T)[]
@@ -123,9 +141,12 @@ export function struct<T extends object>(fields: { readonly [K in keyof T]-?: Co
     encode(state, value) {
       for (const name of names) fields[name].encode(state, value[name])
     },
-    decode(state) {
+    decode(reader) {
       const value: Partial<T> = {}
-      for (const name of names) value[name] = fields[name].decode(state)
+      for (const name of names) {
+        const field = fields[name].decode(reader)
+        if (field !== undefined) value[name] = field
+      }
       return value as T
     },
   }
@@ -148,16 +169,16 @@ export function union<T extends { readonly type: string }>(variants: {
       tag.encode(state, value.type)
       codecOf(value.type).encode(state, value)
     },
-    decode(state) {
-      const type = tag.decode(state)
-      return { type, ...codecOf(type).decode(state) } as unknown as T
+    decode(reader) {
+      const type = tag.decode(reader)
+      return { type, ...codecOf(type).decode(reader) } as unknown as T
     },
   }
 }
 
-/** The value behind the version byte. */
+/** The value behind its version byte. */
 export function encodeVersioned<T>(version: number, codec: Codec<T>, value: T): Uint8Array {
-  const state: State = { start: 0, end: 1, buffer: null }
+  const state: CodecState = { start: 0, end: 1, buffer: null }
   codec.preencode(state, value)
   const buffer = new Uint8Array(state.end)
   buffer[0] = version
@@ -167,15 +188,21 @@ export function encodeVersioned<T>(version: number, codec: Codec<T>, value: T): 
   return buffer
 }
 
-/** The counterpart. @throws HF_PEER_PROTOCOL: what is decoded here was sent by a peer */
-export function decodeVersioned<T>(version: number, codec: Codec<T>, encoded: Uint8Array, name: string): T {
-  if (encoded[0] !== version) throw new HoldfastError('HF_PEER_PROTOCOL', `not a ${name} of version ${version}`)
-  const state: State = { start: 1, end: encoded.byteLength, buffer: encoded }
-  try {
-    const value = codec.decode(state)
-    if (state.start !== state.end) throw new RangeError(`${state.end - state.start} bytes too many`)
-    return value
-  } catch (cause) {
-    throw new HoldfastError('HF_PEER_PROTOCOL', `malformed ${name}`, { cause })
-  }
+/** The counterpart; takes only the bytes that `encodeVersioned` writes. @throws HF_DECODE, or `code` */
+export function decodeVersioned<T>(
+  version: number,
+  codec: Codec<T>,
+  encoded: Uint8Array,
+  name: string,
+  code: 'HF_DECODE' | 'HF_PEER_PROTOCOL' = 'HF_DECODE',
+): T {
+  return decodeAll(
+    `a ${name}`,
+    encoded,
+    (reader) => {
+      readVersion(reader, version)
+      return codec.decode(reader)
+    },
+    code,
+  )
 }
