@@ -36,6 +36,8 @@ export const RACY_MS = 2 * SECOND_MS
 /** Walks follow each other after at least this time, and after 400 times what the last one took: 0.25 % of a core. */
 export const WALK_INTERVAL_MS_MIN = 1 * MINUTE_MS
 export const WALK_INTERVAL_RATIO = 400
+/** A walk that makes up for lost events begins after four times what the last one took: a fifth of a core in the worst storm. */
+export const REST_RATIO = 4
 /** The second walk: for what changed before the watcher was ready. */
 export const SECOND_WALK_MS = 1 * SECOND_MS
 /** An unavailable root, a full drive or a failed watcher is tried again after this time. */

@@ -2,7 +2,7 @@ import { bytesOfKey, keyOf } from '@holdfast/capture'
 import type { WalkEnd } from '@holdfast/capture'
 import type { Clock } from '@holdfast/ports'
 import type { Generations } from './generations.ts'
-import { RETRY_MS, SECOND_WALK_MS, TREES_MAX, WALK_INTERVAL_MS_MIN, WALK_INTERVAL_RATIO } from './limits.ts'
+import { REST_RATIO, RETRY_MS, SECOND_WALK_MS, TREES_MAX, WALK_INTERVAL_MS_MIN, WALK_INTERVAL_RATIO } from './limits.ts'
 import type { VolumeLink } from './volume-link.ts'
 
 /** Someone who waits until everything that a walk saw is captured. */
@@ -11,19 +11,24 @@ export interface Waiter {
   reject(error: unknown): void
 }
 
+/** One moment on both clocks. */
+interface Moment {
+  readonly wallMs: number
+  readonly monotonicMs: number
+}
+
 interface Under {
   readonly id: number
   /** Of the whole tree. */
   readonly whole: boolean
-  /** Wall clock when it began. */
-  readonly beganMs: number
+  readonly began: Moment
   readonly waiters: readonly Waiter[]
 }
 
 /** A walk that is done, while what it found is not. */
 interface Open {
   readonly generation: number
-  readonly beganMs: number
+  readonly began: Moment
   readonly waiters: readonly Waiter[]
 }
 
@@ -43,12 +48,15 @@ export class Walks {
   #waiters: Waiter[] = []
   readonly #trees = new Set<string>()
   readonly #open: Open[] = []
-  /** Monotonic. */
+  /** Monotonic; Infinity while a walk of the whole tree is under way and nobody has asked for the next. */
   #nextMs = 0
+  /** Monotonic: a walk that makes up for lost events does not begin before. */
+  #restedMs = 0
+  /** When the newest walk began whose findings are all captured. */
+  #covered: Moment | undefined
   #closed = false
   /** Walks of the whole tree that began. */
   count = 0
-  coverageMs: number | undefined
   lastMs: number | undefined
 
   constructor(parts: WalksParts) {
@@ -57,6 +65,12 @@ export class Walks {
 
   get walking(): boolean {
     return this.#under !== undefined
+  }
+
+  /** The moment of coverage on the wall clock as it goes now. Its age is kept, not its date: a clock that was set back must not
+   *  make an old walk seem to have seen what changed since. */
+  get coverageMs(): number | undefined {
+    return this.#covered && this.#wallOf(this.#covered)
   }
 
   isWhole(id: number): boolean {
@@ -84,13 +98,12 @@ export class Walks {
     this.#waiters = this.#waiters.filter((other) => other !== waiter)
   }
 
-  /** This directory must be walked. */
+  /** This directory must be walked; all of the tree after some rest, lest a storm of lost events keeps a core busy with walks. */
   addTree(path: Uint8Array): void {
-    if (path.byteLength === 0) this.within(0)
-    else this.#trees.add(keyOf(path))
-    if (this.#trees.size <= TREES_MAX) return
+    if (path.byteLength > 0) this.#trees.add(keyOf(path))
+    if (path.byteLength > 0 && this.#trees.size <= TREES_MAX) return
     this.#trees.clear()
-    this.within(0)
+    this.within(Math.max(0, this.#restedMs - this.#parts.clock.monotonicMs()))
   }
 
   /** Nothing can be concluded from what was seen so far; tries again later. */
@@ -123,12 +136,14 @@ export class Walks {
       this.count++
       const waiters = this.#waiters
       this.#waiters = []
-      this.#begin(link.walk(new Uint8Array(0)), { whole: true, beganMs: clock.nowMs(), waiters })
+      // Who asks from now on asks for the next one: this one may have passed by already.
+      this.#nextMs = Infinity
+      this.#begin(link.walk(new Uint8Array(0)), { whole: true, began: now(clock), waiters })
       return true
     }
     for (const key of this.#trees) {
       this.#trees.delete(key)
-      this.#begin(link.walk(bytesOfKey(key)), { whole: false, beganMs: clock.nowMs(), waiters: [] })
+      this.#begin(link.walk(bytesOfKey(key)), { whole: false, began: now(clock), waiters: [] })
       break
     }
     return false
@@ -139,9 +154,9 @@ export class Walks {
     for (let first = this.#open[0]; first !== undefined; first = this.#open[0]) {
       if (!this.#parts.generations.isDone(first.generation)) return
       this.#open.shift()
-      this.coverageMs = Math.max(this.coverageMs ?? first.beganMs, first.beganMs)
+      this.#covered = first.began
       this.#parts.onCovered()
-      for (const waiter of first.waiters) waiter.resolve(first.beganMs)
+      for (const waiter of first.waiters) waiter.resolve(this.#wallOf(first.began))
     }
   }
 
@@ -149,20 +164,31 @@ export class Walks {
     this.#under = { ...under, id }
     void ended.then(({ end, durationMs }) => {
       // What is known now, not then: it may have been given up meanwhile.
-      const { whole, beganMs, waiters } = this.#under ?? under
+      const { whole, began, waiters } = this.#under ?? under
       this.#under = undefined
-      if (whole && end.type === 'done') this.#wholeDone(beganMs, waiters, durationMs)
+      if (whole && end.type === 'done') this.#wholeDone(began, waiters, durationMs)
       else this.#waiters.push(...waiters)
       this.#parts.onEnd(end, whole)
     })
   }
 
-  #wholeDone(beganMs: number, waiters: readonly Waiter[], durationMs: number): void {
+  #wholeDone(began: Moment, waiters: readonly Waiter[], durationMs: number): void {
     this.lastMs = durationMs
-    const isFirst = this.coverageMs === undefined && this.#open.length === 0
+    this.#restedMs = this.#parts.clock.monotonicMs() + REST_RATIO * durationMs
+    const isFirst = this.#covered === undefined && this.#open.length === 0
     const pauseMs = Math.max(WALK_INTERVAL_MS_MIN, WALK_INTERVAL_RATIO * durationMs)
-    if (this.#waiters.length === 0)
-      this.#nextMs = this.#parts.clock.monotonicMs() + (isFirst ? SECOND_WALK_MS : pauseMs)
-    this.#open.push({ generation: this.#parts.generations.advance(), beganMs, waiters })
+    this.within(isFirst ? SECOND_WALK_MS : pauseMs)
+    this.#open.push({ generation: this.#parts.generations.advance(), began, waiters })
+  }
+
+  #wallOf({ wallMs, monotonicMs }: Moment): number {
+    const { clock } = this.#parts
+    const steppedMs = clock.nowMs() - clock.monotonicMs() - (wallMs - monotonicMs)
+    return Math.abs(steppedMs) < STEP_MS ? wallMs : Math.floor(wallMs + steppedMs)
   }
 }
+
+/** The two clocks are read one after the other and rounded: they seem to part by less than this though nobody has set any. */
+const STEP_MS = 2
+
+const now = (clock: Clock): Moment => ({ wallMs: clock.nowMs(), monotonicMs: clock.monotonicMs() })

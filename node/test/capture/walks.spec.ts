@@ -4,7 +4,15 @@ import { createManualClock } from '@holdfast/doubles'
 import { HoldfastError } from '@holdfast/ports'
 import { Generations } from '../../src/capture/generations.ts'
 import { HotFiles } from '../../src/capture/hot-files.ts'
-import { HOT_INTERVAL_MS, HOT_QUIET_MS, RETRY_MS, TREES_MAX, WALK_INTERVAL_MS_MIN } from '../../src/capture/limits.ts'
+import {
+  HOT_INTERVAL_MS,
+  HOT_QUIET_MS,
+  REST_RATIO,
+  RETRY_MS,
+  SECOND_WALK_MS,
+  TREES_MAX,
+  WALK_INTERVAL_MS_MIN,
+} from '../../src/capture/limits.ts'
 import { UnreadablePaths } from '../../src/capture/unreadable.ts'
 import type { Ended, VolumeLink } from '../../src/capture/volume-link.ts'
 import { Walks } from '../../src/capture/walks.ts'
@@ -126,11 +134,67 @@ describe('walks of a volume', () => {
     assert.equal(covered(), 1)
   })
 
-  it('walk the whole tree instead of too many parts', async () => {
-    const { begun, walks } = setUp()
+  it('follow at once when something was missed while one was under way, which may have passed by before', async () => {
+    const { clock, begun, walks } = setUp()
     walks.within(0)
     walks.pump()
     await begun[0]?.end(DONE)
+    walks.within(0)
+    walks.pump()
+    walks.addTree(bytes(''))
+    await clock.advance(10)
+    await begun[1]?.end(DONE)
+    assert.ok((walks.nextMs() ?? Infinity) <= clock.monotonicMs() + SECOND_WALK_MS, 'not after the whole interval')
+    await clock.advance(SECOND_WALK_MS)
+    assert.equal(walks.pump(), true)
+    await begun[2]?.end(DONE)
+    assert.equal(walks.nextMs(), clock.monotonicMs() + WALK_INTERVAL_MS_MIN)
+  })
+
+  it('keep the age of coverage, whichever way the wall clock is set', async () => {
+    const steps = [60_000, 3_600_000, 31_536_000_000].flatMap((ms) => [ms, -ms])
+    for (const stepMs of steps) {
+      const { clock, begun, walks } = setUp()
+      walks.within(0)
+      walks.pump()
+      await begun[0]?.end(DONE)
+      walks.settle()
+      await clock.advance(500)
+      clock.stepWall(stepMs)
+      assert.equal(walks.coverageMs, clock.nowMs() - 500, `after a step of ${stepMs} ms`)
+      assert.equal(walks.nextMs(), SECOND_WALK_MS)
+      await clock.advance(SECOND_WALK_MS)
+      walks.pump()
+      const told = clock.nowMs()
+      clock.stepWall(-stepMs)
+      await begun[1]?.end(DONE)
+      walks.settle()
+      assert.equal(walks.coverageMs, told - stepMs)
+    }
+  })
+
+  it('rest between two that make up for lost events, but not before one that somebody waits for', async () => {
+    const { clock, begun, walks, wait } = setUp()
+    walks.within(0)
+    walks.pump()
+    walks.addTree(bytes(''))
+    await begun[0]?.end(DONE, 500)
+    walks.addTree(bytes(''))
+    assert.equal(walks.nextMs(), clock.monotonicMs())
+    walks.pump()
+    await begun[1]?.end(DONE, 500)
+    walks.addTree(bytes(''))
+    assert.equal(walks.nextMs(), clock.monotonicMs() + 2000)
+    wait()
+    assert.equal(walks.nextMs(), clock.monotonicMs())
+  })
+
+  it('walk the whole tree instead of too many parts', async () => {
+    const { clock, begun, walks } = setUp()
+    walks.within(0)
+    walks.pump()
+    await begun[0]?.end(DONE)
+    await clock.advance(REST_RATIO * 100)
     for (let index = 0; index <= TREES_MAX; index++) walks.addTree(bytes(`d${index}`))
     assert.equal(walks.pump(), true)
     assert.equal(begun[1]?.top, '')
