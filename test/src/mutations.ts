@@ -6,7 +6,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
-  rmSync,
+  unlinkSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
@@ -81,7 +81,7 @@ function renameLargest(root: string): number {
 
 function remove(files: readonly FoundFile[], random: Seeded): number {
   const victims = new Set(Array.from({ length: Math.max(1, Math.floor(files.length / 20)) }, () => random.pick(files)))
-  for (const { path } of victims) rmSync(path)
+  for (const { path } of victims) unlinkSync(path)
   return victims.size
 }
 
