@@ -6,12 +6,14 @@
 import { HoldfastError, TRANSPORT_MESSAGE_BYTES_MAX, throwIfAborted } from '@holdfast/ports'
 import type { MessageStream, NodeId } from '@holdfast/ports'
 import type { Stream, StreamMessageEvent } from '@libp2p/interface'
+import { Assembly } from './assembly.ts'
 import {
   FrameDecoder,
   FramingError,
   INITIAL_WINDOW_BYTES,
   SLICE_BYTES_MAX,
   SLICE_OVERHEAD_BYTES,
+  WINDOW_BYTES_MAX,
   encodeCredit,
   encodeEnd,
   encodeSlice,
@@ -45,8 +47,9 @@ export class CreditStream implements MessageStream {
   /** Whose turn it is to send on this stream: messages stay whole. */
   readonly #line: object[] = []
   readonly #inbox: Uint8Array[] = []
-  #parts: Uint8Array[] = []
-  #partialBytes = 0
+  /** The message that is coming in, and the slice of it. */
+  readonly #partial = new Assembly()
+  #slice: Extract<Frame, { kind: 'slice' }> | undefined
   /** Cost of the slices of an unfinished message that is not credited yet. */
   #partialCost = 0
   #credit = INITIAL_WINDOW_BYTES
@@ -97,7 +100,8 @@ export class CreditStream implements MessageStream {
         await this.#until(() => this.#credit >= cost, signal)
         this.#credit -= cost
         begun = true
-        await this.#write(encodeSlice(body, last), message.byteLength <= SMALL_MESSAGE_BYTES)
+        // The signal counts here, too: a peer that gives credit and does not read would hold the caller for ever.
+        await this.#write(encodeSlice(body, last), message.byteLength <= SMALL_MESSAGE_BYTES, signal)
         offset += body.byteLength
       } while (offset < message.byteLength)
     } catch (error) {
@@ -135,7 +139,7 @@ export class CreditStream implements MessageStream {
     try {
       await this.#until(() => this.#line[0] === ticket, undefined)
       this.#localEnded = true
-      await this.#write(encodeEnd(), true)
+      await this.#write(encodeEnd(), true, undefined)
       this.#finishIfOver()
     } catch {
       // The stream broke or was closed meanwhile: there is nothing left to end.
@@ -154,7 +158,10 @@ export class CreditStream implements MessageStream {
     if (this.#over && !this.#remoteEnded) return
     try {
       for (const bytes of event.data instanceof Uint8Array ? [event.data] : event.data) {
-        for (const frame of this.#decoder.push(bytes)) this.#onFrame(frame)
+        for (const frame of this.#decoder.push(bytes)) {
+          if (this.#failure) return
+          this.#onFrame(frame)
+        }
       }
       this.#notify()
     } catch (error) {
@@ -166,40 +173,57 @@ export class CreditStream implements MessageStream {
   }
 
   #onFrame(frame: Frame): void {
-    if (frame.kind === 'credit') {
-      this.#credit += frame.bytes
-      return
+    switch (frame.kind) {
+      case 'credit':
+        return this.#onCredit(frame.bytes)
+      case 'end':
+        return this.#onEnd()
+      case 'slice':
+        return this.#onSlice(frame)
+      case 'part':
+        return this.#onPart(frame.bytes, frame.end)
     }
+  }
+
+  #onCredit(bytes: number): void {
+    if (bytes === 0) throw new FramingError('credit of nothing')
+    this.#credit += bytes
+    if (this.#credit > WINDOW_BYTES_MAX) throw new FramingError('more credit than any window has')
+  }
+
+  #onEnd(): void {
     if (this.#remoteEnded) throw new FramingError('a frame after the end')
-    if (frame.kind === 'end') {
-      if (this.#partialBytes > 0) throw new FramingError('the end within a message')
-      this.#remoteEnded = true
-      this.#finishIfOver()
-      return
-    }
-    const cost = frame.byteLength + SLICE_OVERHEAD_BYTES
-    this.#windowLeft -= cost
+    if (this.#partial.byteLength > 0) throw new FramingError('the end within a message')
+    this.#remoteEnded = true
+    this.#finishIfOver()
+  }
+
+  /** A slice is judged by its header, before any of its bytes is kept. */
+  #onSlice(slice: Extract<Frame, { kind: 'slice' }>): void {
+    if (this.#remoteEnded) throw new FramingError('a frame after the end')
+    if (!slice.last && slice.byteLength === 0) throw new FramingError('an empty slice')
+    this.#windowLeft -= slice.byteLength + SLICE_OVERHEAD_BYTES
     if (this.#windowLeft < 0) throw new FramingError('more than its credit')
-    this.#partialBytes += frame.byteLength
-    if (this.#partialBytes > TRANSPORT_MESSAGE_BYTES_MAX) throw new FramingError('a message above the limit')
-    if (!frame.last && frame.byteLength === 0) throw new FramingError('an empty slice')
-    for (const part of frame.parts) this.#parts.push(part)
-    this.#partialCost += cost
-    if (frame.last) this.#finishMessage()
+    if (this.#partial.byteLength + slice.byteLength > TRANSPORT_MESSAGE_BYTES_MAX) {
+      throw new FramingError('a message above the limit')
+    }
+    this.#slice = slice
+  }
+
+  #onPart(bytes: Uint8Array, end: boolean): void {
+    const slice = this.#slice
+    if (!slice) return
+    this.#partial.append(bytes, slice.byteLength)
+    if (!end) return
+    this.#slice = undefined
+    this.#partialCost += slice.byteLength + SLICE_OVERHEAD_BYTES
+    if (slice.last) this.#finishMessage()
     else if (this.#receiving && this.#inbox.length === 0) this.#creditPartial()
   }
 
   #finishMessage(): void {
-    const message = new Uint8Array(this.#partialBytes)
-    let offset = 0
-    for (const part of this.#parts) {
-      message.set(part, offset)
-      offset += part.byteLength
-    }
-    this.#inbox.push(message)
+    this.#inbox.push(this.#partial.take())
     this.#costs.push(this.#partialCost)
-    this.#parts = []
-    this.#partialBytes = 0
     this.#partialCost = 0
   }
 
@@ -220,17 +244,18 @@ export class CreditStream implements MessageStream {
   }
 
   /** Hands one frame to libp2p when it is this stream's turn and the connection takes it. */
-  async #write(frame: Uint8Array, small: boolean): Promise<void> {
+  async #write(frame: Uint8Array, small: boolean, signal: AbortSignal | undefined): Promise<void> {
     for (;;) {
-      await this.#until(() => this.#stream.writeBufferLength === 0, undefined)
-      const giveBackTurn = await this.#options.turns.take(small)
+      await this.#until(() => this.#stream.writeBufferLength === 0, signal)
+      const turn = this.#options.turns.ask(small, () => this.#notify())
       try {
+        await this.#until(() => turn.granted, signal)
         if (this.#stream.writeBufferLength > 0) continue
-        await this.#until(() => !this.#stream.writableNeedsDrain, undefined)
+        await this.#until(() => !this.#stream.writableNeedsDrain, signal)
         this.#stream.send(frame)
         return
       } finally {
-        giveBackTurn()
+        turn.end()
       }
     }
   }
@@ -246,7 +271,7 @@ export class CreditStream implements MessageStream {
     this.#failure = failure
     this.#inbox.length = 0
     this.#costs.length = 0
-    this.#parts = []
+    this.#partial.clear()
     this.#end()
     this.#stream.abort(failure)
   }

@@ -13,18 +13,18 @@ export const SLICE_BYTES_MAX = 64 * 1024
 export const SLICE_OVERHEAD_BYTES = 128
 /** Credit a sender has on a new stream, bytes; both ends know it. */
 export const INITIAL_WINDOW_BYTES = 1024 * 1024
+/** Largest window of a stream, bytes: a peer that gives more credit than this in all means no good. */
+export const WINDOW_BYTES_MAX = 64 * 1024 * 1024
 
 const KINDS = { slice: 1, 'last-slice': 2, credit: 3, end: 4 } as const
 type Kind = keyof typeof KINDS
 const KIND_OF = new Map<number, Kind>(Object.entries(KINDS).map(([kind, code]) => [code, kind as Kind]))
 
+/** What a decoder gives, in the order in which it comes. */
 export type Frame =
-  | {
-      readonly kind: 'slice'
-      readonly last: boolean
-      readonly parts: readonly Uint8Array[]
-      readonly byteLength: number
-    }
+  /** A slice begins: `part`s with its bytes follow, at least one. */
+  | { readonly kind: 'slice'; readonly last: boolean; readonly byteLength: number }
+  | { readonly kind: 'part'; readonly bytes: Uint8Array; readonly end: boolean }
   | { readonly kind: 'credit'; readonly bytes: number }
   | { readonly kind: 'end' }
 
@@ -47,62 +47,46 @@ export function encodeSlice(body: Uint8Array, last: boolean): Uint8Array {
 export const encodeCredit = (bytes: number): Uint8Array => header('credit', bytes)
 export const encodeEnd = (): Uint8Array => header('end', 0)
 
-/** Turns bytes, however they are cut, into frames. Keeps at most one slice. */
+/** Turns bytes, however they are cut, into frames. Keeps nothing but a header that is not complete. */
 export class FrameDecoder {
   readonly #header = new Uint8Array(FRAME_HEADER_BYTES)
   #headerBytes = 0
-  #kind: Kind | undefined
-  #parts: Uint8Array[] = []
-  #missingBytes = 0
-  #sliceBytes = 0
+  /** Bytes of the present slice that are still to come; undefined between frames. */
+  #missingBytes: number | undefined;
 
-  /** The slices' parts are views of `bytes`. @throws FramingError, after which the decoder is of no use */
-  push(bytes: Uint8Array): Frame[] {
-    const frames: Frame[] = []
+  /** The parts are views of `bytes`. @throws FramingError, after which the decoder is of no use */
+  *push(bytes: Uint8Array): Generator<Frame> {
     let offset = 0
     while (offset < bytes.byteLength) {
-      if (this.#kind === undefined) {
+      if (this.#missingBytes === undefined) {
         const taken = Math.min(FRAME_HEADER_BYTES - this.#headerBytes, bytes.byteLength - offset)
         this.#header.set(bytes.subarray(offset, offset + taken), this.#headerBytes)
         this.#headerBytes += taken
         offset += taken
-        if (this.#headerBytes < FRAME_HEADER_BYTES) break
-      } else {
-        const taken = Math.min(this.#missingBytes, bytes.byteLength - offset)
-        this.#parts.push(bytes.subarray(offset, offset + taken))
-        this.#missingBytes -= taken
-        offset += taken
+        if (this.#headerBytes < FRAME_HEADER_BYTES) return
+        this.#headerBytes = 0
+        const frame = parseHeader(this.#header)
+        yield frame
+        if (frame.kind !== 'slice') continue
+        this.#missingBytes = frame.byteLength
       }
-      const frame = this.#finished()
-      if (frame) frames.push(frame)
+      const part = bytes.subarray(offset, offset + this.#missingBytes)
+      offset += part.byteLength
+      const end = part.byteLength === this.#missingBytes
+      this.#missingBytes = end ? undefined : this.#missingBytes - part.byteLength
+      if (end || part.byteLength > 0) yield { kind: 'part', bytes: part, end }
     }
-    return frames
   }
+}
 
-  #finished(): Frame | undefined {
-    if (this.#kind === undefined) {
-      const first = this.#header[0] ?? 0
-      const value = new DataView(this.#header.buffer).getUint32(1, true)
-      this.#headerBytes = 0
-      if (first >> 4 !== FRAMING_VERSION) throw new FramingError(`framing version ${first >> 4}`)
-      const kind = KIND_OF.get(first & 15)
-      if (kind === 'credit') return { kind, bytes: value }
-      if (kind === 'end' && value === 0) return { kind }
-      if (kind !== 'slice' && kind !== 'last-slice') throw new FramingError(`frame kind ${first & 15}`)
-      if (value > SLICE_BYTES_MAX) throw new FramingError(`a slice of ${value} bytes`)
-      this.#kind = kind
-      this.#missingBytes = value
-      this.#sliceBytes = value
-    }
-    if (this.#missingBytes > 0) return undefined
-    const frame: Frame = {
-      kind: 'slice',
-      last: this.#kind === 'last-slice',
-      parts: this.#parts,
-      byteLength: this.#sliceBytes,
-    }
-    this.#kind = undefined
-    this.#parts = []
-    return frame
-  }
+function parseHeader(header: Uint8Array): Frame {
+  const first = header[0] ?? 0
+  const value = new DataView(header.buffer).getUint32(1, true)
+  if (first >> 4 !== FRAMING_VERSION) throw new FramingError(`framing version ${first >> 4}`)
+  const kind = KIND_OF.get(first & 15)
+  if (kind === 'credit') return { kind, bytes: value }
+  if (kind === 'end' && value === 0) return { kind }
+  if (kind !== 'slice' && kind !== 'last-slice') throw new FramingError(`frame kind ${first & 15}`)
+  if (value > SLICE_BYTES_MAX) throw new FramingError(`a slice of ${value} bytes`)
+  return { kind: 'slice', last: kind === 'last-slice', byteLength: value }
 }

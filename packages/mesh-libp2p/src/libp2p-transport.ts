@@ -3,13 +3,16 @@
  * of a refusal by nothing but a connection that closes, so it asks a one-byte question first.
  */
 import { HoldfastError, JOIN_PROTOCOL, TRANSPORT_STREAMS_MAX, hexOf, throwIfAborted } from '@holdfast/ports'
-import type { Admission, Clock, MessageStream, NodeId, Transport } from '@holdfast/ports'
+import type { Admission, Clock, MessageStream, NodeId, PeerEvent, Transport } from '@holdfast/ports'
 import { createNode, nodeIdOf, peerIdOf } from './libp2p-node.ts'
+import { StreamCloseEvent } from '@libp2p/interface'
 import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 import { DIAL_ADDRESSES_MAX, parseHostPort, reachableHostPorts, resolveHostPort } from './addresses.ts'
+import { ConnectionLimits } from './connection-limits.ts'
 import { CreditStream } from './credit-stream.ts'
 import { asListenError, asTransportError } from './failures.ts'
-import { INITIAL_WINDOW_BYTES } from './framing.ts'
+import { INITIAL_WINDOW_BYTES, WINDOW_BYTES_MAX } from './framing.ts'
+import { MuxerBoundError } from './guarded-muxer.ts'
 import { Peers } from './peers.ts'
 import { SendTurns } from './send-turns.ts'
 
@@ -53,6 +56,7 @@ class Libp2pTransport implements Transport {
   readonly #handlers = new Map<string, Handler>()
   readonly #turns = new WeakMap<Connection, SendTurns>()
   readonly #inbound = new Map<string, number>()
+  readonly #limits = new ConnectionLimits()
   #node: Libp2p | undefined
   #state: 'new' | 'starting' | 'open' | 'closed' = 'new'
   #starting: Promise<void> | undefined
@@ -98,7 +102,13 @@ class Libp2pTransport implements Transport {
         throw failed?.reason ?? new HoldfastError('HF_PEER_UNREACHABLE', 'no address of the peer is known')
       }
       const connection = await node.dial(targets, { signal: bounded })
-      await this.#awaitWelcome(connection, peer, bounded)
+      try {
+        await this.#awaitWelcome(connection, peer, bounded)
+      } catch (error) {
+        // One that gives no welcome would be found again by the next dial, and be as silent.
+        connection.abort(new Error('no welcome', { cause: error }))
+        throw error
+      }
     })
   }
 
@@ -127,7 +137,7 @@ class Libp2pTransport implements Transport {
     if (this.#node) void this.#serve(this.#node, protocol, handler)
   }
 
-  onPeer(listener: (event: { type: 'connected' | 'lost'; peer: NodeId }) => void): () => void {
+  onPeer(listener: (event: PeerEvent) => void): () => void {
     return this.#peers.onPeer(listener)
   }
 
@@ -142,14 +152,19 @@ class Libp2pTransport implements Transport {
         listen: targets,
         gater: {
           denyDialPeer: refused,
-          denyInboundEncryptedConnection: refused,
+          denyInboundConnection: (incoming) => this.#limits.denies(incoming),
+          denyInboundEncryptedConnection: (peer, incoming) => {
+            this.#limits.settled(incoming)
+            return refused(peer)
+          },
           denyOutboundEncryptedConnection: refused,
         },
       })
-      node.addEventListener('connection:open', ({ detail }) => {
-        if (detail.direction === 'inbound') this.#register(detail)
+      node.addEventListener('connection:open', ({ detail }) => this.#onOpen(detail))
+      node.addEventListener('connection:close', ({ detail }) => {
+        this.#limits.closed(detail)
+        this.#peers.remove(detail)
       })
-      node.addEventListener('connection:close', ({ detail }) => this.#peers.remove(detail))
       await node.handle(WELCOME_PROTOCOL, (stream) => void stream.close().catch(() => {}), {
         maxInboundStreams: LIBP2P_STREAMS_MAX,
       })
@@ -160,6 +175,18 @@ class Libp2pTransport implements Transport {
       throw error instanceof HoldfastError ? error : asListenError(error, listen)
     }
     if (this.#state === 'starting') this.#state = 'open'
+  }
+
+  #onOpen(connection: Connection): void {
+    if (connection.status !== 'open') return
+    for (const oldest of this.#limits.opened(connection)) oldest.abort(new Error('a newer connection takes its place'))
+    const peer = nodeIdOf(connection.remotePeer)
+    connection.addEventListener('close', (event) => {
+      if (peer && event instanceof StreamCloseEvent && event.error instanceof MuxerBoundError) {
+        this.#peers.misbehaved(peer, violation(peer, event.error.message))
+      }
+    })
+    if (connection.direction === 'inbound') this.#register(connection)
   }
 
   async #serve(node: Libp2p, protocol: string, handler: Handler): Promise<void> {
@@ -221,7 +248,8 @@ class Libp2pTransport implements Transport {
   #wrap(stream: Stream, connection: Connection, peer: NodeId, protocol: string, onOver: () => void): CreditStream {
     let turns = this.#turns.get(connection)
     if (!turns) this.#turns.set(connection, (turns = new SendTurns()))
-    const windowBytes = Math.max(this.#options.windowBytes?.[protocol] ?? 0, INITIAL_WINDOW_BYTES)
+    const wanted = Math.max(this.#options.windowBytes?.[protocol] ?? 0, INITIAL_WINDOW_BYTES)
+    const windowBytes = Math.min(wanted, WINDOW_BYTES_MAX)
     const onViolation = (error: HoldfastError): void => connection.abort(error)
     return new CreditStream({ stream, peer, protocol, turns, windowBytes, onViolation, onOver })
   }
@@ -266,6 +294,9 @@ class Libp2pTransport implements Transport {
 }
 
 const closed = (): HoldfastError => new HoldfastError('HF_CLOSED', 'the transport is not started, or is stopped')
+
+const violation = (peer: NodeId, why: string): HoldfastError =>
+  new HoldfastError('HF_PEER_PROTOCOL', `a peer broke the bounds of a connection: ${why}`, { peer: hexOf(peer) })
 
 const unreachable = (peer: NodeId, why: string): HoldfastError =>
   new HoldfastError('HF_PEER_UNREACHABLE', `the peer cannot be reached: ${why}`, { retryable: true, peer: hexOf(peer) })

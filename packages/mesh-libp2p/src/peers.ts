@@ -1,8 +1,6 @@
 import { hexOf } from '@holdfast/ports'
-import type { NodeId } from '@holdfast/ports'
+import type { HoldfastError, NodeId, PeerEvent } from '@holdfast/ports'
 import type { Connection } from '@libp2p/interface'
-
-type PeerEvent = { type: 'connected' | 'lost'; peer: NodeId }
 
 /** The admitted connections by peer. Two nodes that dial each other at once have two; the peer is lost with the last. */
 export class Peers {
@@ -37,6 +35,10 @@ export class Peers {
 
   connection(peer: NodeId): Connection | undefined {
     return this.connections(peer).find((c) => c.status === 'open')
+  }
+
+  misbehaved(peer: NodeId, error: HoldfastError): void {
+    this.#emit({ type: 'misbehaved', peer, error })
   }
 
   onPeer(listener: (event: PeerEvent) => void): () => void {

@@ -117,8 +117,12 @@ describe('Libp2pTransport', () => {
 
     it('with a message above the limit', () =>
       expectViolation((s) => {
-        // Reading is under way, so the credit comes back; what stops it is the size of the message.
-        for (let i = 0; i < 100; i++) s.send(encodeSlice(new Uint8Array(64 * 1024), false))
+        // Reading is under way, so the credit comes back, a quarter of a window each time; what stops it is the message's size.
+        const send = (slices: number): void => {
+          for (let i = 0; i < slices; i++) s.send(encodeSlice(new Uint8Array(64 * 1024), false))
+        }
+        s.addEventListener('message', () => send(4))
+        send(8)
       }))
 
     it('with empty slices without end', () =>

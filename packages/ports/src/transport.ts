@@ -1,3 +1,4 @@
+import type { HoldfastError } from './errors.ts'
 import type { NodeId } from './ids.ts'
 
 /**
@@ -21,8 +22,13 @@ export interface Transport {
   /** One handler per protocol; several streams of one peer are handled side by side, at most `TRANSPORT_STREAMS_MAX` per peer and protocol. */
   handle(protocol: string, handler: (stream: MessageStream) => void): void
   /** Called for every peer that connects or is lost; the result removes the listener. */
-  onPeer(listener: (event: { type: 'connected' | 'lost'; peer: NodeId }) => void): () => void
+  onPeer(listener: (event: PeerEvent) => void): () => void
 }
+
+export type PeerEvent =
+  | { readonly type: 'connected' | 'lost'; readonly peer: NodeId }
+  /** It broke the protocol below the streams, and its connection was ended. Violations on a stream are that stream's failure. */
+  | { readonly type: 'misbehaved'; readonly peer: NodeId; readonly error: HoldfastError }
 
 export const TRANSPORT_MESSAGE_BYTES_MAX = 5 * 1024 * 1024
 export const TRANSPORT_STREAMS_MAX = 8

@@ -4,7 +4,7 @@
  * and two nodes that dial each other at once get two connections. Time is the clock's; a delay of 0 needs no clock.
  */
 import { HoldfastError, JOIN_PROTOCOL, hexOf, throwIfAborted } from '@holdfast/ports'
-import type { Admission, Clock, MessageStream, NodeId, Transport } from '@holdfast/ports'
+import type { Admission, Clock, MessageStream, NodeId, PeerEvent, Transport } from '@holdfast/ports'
 import { MemoryConnection } from './memory-connection.ts'
 import { Wire } from './wire.ts'
 
@@ -33,8 +33,6 @@ export interface MemoryNetwork {
   /** As `kill -9`: every connection of the node breaks at once, and nobody is reached at its address any more. */
   crash(node: NodeId): void
 }
-
-type PeerEvent = { type: 'connected' | 'lost'; peer: NodeId }
 
 const pairKey = (a: NodeId, b: NodeId): string => [hexOf(a), hexOf(b)].toSorted().join()
 
