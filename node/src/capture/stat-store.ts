@@ -3,17 +3,17 @@ import { CONTENT_KEY_BYTES } from './content-key.ts'
 import { STAT_ROWS_MAX } from './limits.ts'
 import type { StatRow, StatStore } from './types.ts'
 
-/** What the stat store needs of a level or sublevel with `view` encodings. */
+/** What the stat store needs of a level with `view` encodings. */
 export interface StatLevel {
   get(key: Uint8Array): Promise<Uint8Array | undefined>
   getMany(keys: Uint8Array[]): Promise<(Uint8Array | undefined)[]>
-  /** Rows one by one: an array of them costs a sublevel half as much again. */
+  /** Rows one by one: an array of them costs three times as much. */
   batch(): StatBatch
   iterator(range: { readonly gte: Uint8Array; readonly lt: Uint8Array }): {
     nextv(count: number): Promise<[Uint8Array, Uint8Array][]>
     close(): Promise<void>
   }
-  clear(range?: { readonly gte: Uint8Array; readonly lt: Uint8Array }): Promise<void>
+  clear(range: { readonly gte: Uint8Array; readonly lt: Uint8Array }): Promise<void>
 }
 
 export interface StatBatch {
@@ -22,9 +22,10 @@ export interface StatBatch {
   write(): Promise<void>
 }
 
-/** Keys: `s` is the seq and which half is in use; the number of the half (0 or 1) and a path, a row. Values begin with their version. */
+/** Keys, behind the store's prefix: `s` is the seq and which half is in use; the number of the half (0 or 1) and a path, a row. Values
+ *  begin with their version. */
 const VERSION = 1
-const HEAD_KEY = Uint8Array.of(0x73)
+const HEAD = 0x73
 const HEAD_BYTES = 10
 const FLAG_RACY = 1
 const FLAG_KEYED = 2
@@ -37,17 +38,24 @@ interface Head {
   readonly half: number
 }
 
-/** The stat store in level. Unsynced: after a power loss it may be behind the catalog, which its seq tells. */
-export function createStatStore(level: StatLevel): StatStore {
-  return new LevelStatStore(level)
+/** The stat store in level, under the keys that begin with `prefix`, which differ from the others'. Unsynced: after a power loss it may be
+ *  behind the catalog, which its seq tells. */
+export function createStatStore(level: StatLevel, prefix: Uint8Array): StatStore {
+  return new LevelStatStore(level, prefix)
 }
+
+const EMPTY = new Uint8Array(0)
 
 class LevelStatStore implements StatStore {
   readonly #level: StatLevel
+  readonly #prefix: Uint8Array
+  readonly #headKey: Uint8Array
   #head: Promise<Head | undefined> | undefined
 
-  constructor(level: StatLevel) {
+  constructor(level: StatLevel, prefix: Uint8Array) {
     this.#level = level
+    this.#prefix = prefix
+    this.#headKey = this.#key(HEAD)
   }
 
   async seq(): Promise<number | undefined> {
@@ -56,12 +64,12 @@ class LevelStatStore implements StatStore {
 
   async *load(): AsyncGenerator<readonly StatRow[]> {
     const half = await this.#half()
-    const iterator = this.#level.iterator(rangeOf(half))
+    const iterator = this.#level.iterator(this.#range(half))
     try {
       for (;;) {
         const entries = await iterator.nextv(STAT_ROWS_MAX)
         if (entries.length === 0) return
-        yield entries.flatMap(([key, value]) => decodeRow(ownBytes(key, 1), value) ?? [])
+        yield entries.flatMap(([key, value]) => decodeRow(ownBytes(key, this.#prefix.byteLength + 1), value) ?? [])
       }
     } finally {
       await iterator.close()
@@ -70,16 +78,16 @@ class LevelStatStore implements StatStore {
 
   async rows(paths: readonly Uint8Array[]): Promise<(StatRow | undefined)[]> {
     const half = await this.#half()
-    const values = await this.#level.getMany(paths.map((path) => rowKey(half, path)))
+    const values = await this.#level.getMany(paths.map((path) => this.#key(half, path)))
     return values.map((value, index) => value && decodeRow(paths[index] ?? EMPTY, value))
   }
 
   async apply(puts: readonly StatRow[], deletes: readonly Uint8Array[], seq?: number): Promise<void> {
     const half = await this.#half()
     const batch = this.#level.batch()
-    for (const row of puts) batch.put(rowKey(half, row.path), encodeRow(row))
-    for (const path of deletes) batch.del(rowKey(half, path))
-    if (seq !== undefined) batch.put(HEAD_KEY, encodeHead({ seq, half }))
+    for (const row of puts) batch.put(this.#key(half, row.path), encodeRow(row))
+    for (const path of deletes) batch.del(this.#key(half, path))
+    if (seq !== undefined) batch.put(this.#headKey, encodeHead({ seq, half }))
     await batch.write()
     if (seq !== undefined) this.#head = Promise.resolve({ seq, half })
   }
@@ -87,22 +95,35 @@ class LevelStatStore implements StatStore {
   async replace(rows: AsyncIterable<readonly StatRow[]>, seq: number): Promise<void> {
     const before = await this.#half()
     const half = 1 - before
-    await this.#level.clear(rangeOf(half))
+    await this.#level.clear(this.#range(half))
     for await (const group of rows) {
       const batch = this.#level.batch()
-      for (const row of group) batch.put(rowKey(half, row.path), encodeRow(row))
+      for (const row of group) batch.put(this.#key(half, row.path), encodeRow(row))
       await batch.write()
     }
     const head = this.#level.batch()
-    head.put(HEAD_KEY, encodeHead({ seq, half }))
+    head.put(this.#headKey, encodeHead({ seq, half }))
     await head.write()
     this.#head = Promise.resolve({ seq, half })
-    await this.#level.clear(rangeOf(before))
+    await this.#level.clear(this.#range(before))
   }
 
   async clear(): Promise<void> {
     this.#head = undefined
-    await this.#level.clear()
+    await this.#level.clear({ gte: this.#key(0), lt: this.#key(HEAD + 1) })
+  }
+
+  #key(first: number, path: Uint8Array = EMPTY): Uint8Array {
+    const at = this.#prefix.byteLength
+    const key = new Uint8Array(at + 1 + path.byteLength)
+    key.set(this.#prefix)
+    key[at] = first
+    key.set(path, at + 1)
+    return key
+  }
+
+  #range(half: number): { gte: Uint8Array; lt: Uint8Array } {
+    return { gte: this.#key(half), lt: this.#key(half + 1) }
   }
 
   async #half(): Promise<number> {
@@ -110,21 +131,10 @@ class LevelStatStore implements StatStore {
   }
 
   #readHead(): Promise<Head | undefined> {
-    this.#head ??= this.#level.get(HEAD_KEY).then((value) => value && decodeHead(value))
+    this.#head ??= this.#level.get(this.#headKey).then((value) => value && decodeHead(value))
     return this.#head
   }
 }
-
-const EMPTY = new Uint8Array(0)
-
-function rowKey(half: number, path: Uint8Array): Uint8Array {
-  const key = new Uint8Array(path.byteLength + 1)
-  key[0] = half
-  key.set(path, 1)
-  return key
-}
-
-const rangeOf = (half: number) => ({ gte: Uint8Array.of(half), lt: Uint8Array.of(half + 1) })
 
 /** A copy: `slice` of a Buffer, which level returns, is none. */
 const ownBytes = (bytes: Uint8Array, from: number, to?: number): Uint8Array => new Uint8Array(bytes.subarray(from, to))

@@ -62,6 +62,16 @@ export class Completeness {
     this.#length = block + 1
   }
 
+  /** Takes in what this node itself recorded in the blocks from `start` to `end`: a writer's chunks are durable before its frame is
+   *  published, so recipes are not looked into: for each edit of a huge file that would be all of its nodes. */
+  addOwn(start: number, end: number, refs: Iterable<ChunkRef>): void {
+    for (const { id, storedBytes, role } of refs) {
+      if (!this.#store.has(this.#volume, id))
+        this.#add(hexOf(id), { id, storedBytes, recipe: role === 'recipe', block: start })
+    }
+    this.#length = end
+  }
+
   /** Takes in what blocks of earlier epochs name: without it nothing is complete. */
   async addEarlier(refs: Iterable<ChunkRef>): Promise<void> {
     for (const ref of refs) await this.#need(ref.id, ref.storedBytes, ref.role === 'recipe', 0)

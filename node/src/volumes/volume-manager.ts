@@ -284,7 +284,7 @@ export class VolumeManager {
     if (member === undefined || !mayRead(member.role)) return undefined
     const ring = decodeKeyRing(authority.keyRing(entry))
     const keys = deriveVolumeKeys(ring)
-    const catalog = await openCatalog({ level: index.catalogLevel(entry.volume), volume: entry.volume })
+    const catalog = await openCatalog({ level: index.catalogLevel, volume: entry.volume })
     return { ring, keys, codec: createRecordCodec(keys, entry.volume, random), catalog }
   }
 

@@ -2,7 +2,7 @@ import type { VolumeEntry } from '@holdfast/charter'
 import type { EpochRecord, VoterHead } from '@holdfast/failover'
 import type { Catalog, CatalogRow, RecordCodec } from '@holdfast/journal'
 import type { KeyRing, VolumeKeys } from '@holdfast/keys'
-import { HoldfastError, shortId } from '@holdfast/ports'
+import { hexOf, HoldfastError, shortId } from '@holdfast/ports'
 import type { Chunk, ChunkId, CoreKey, JournalFrame, JournalLog, LogHead, VolumeId } from '@holdfast/ports'
 import type { PackStore } from '@holdfast/store-pack'
 import { checkFirstBlock, type Cut, type Epoch } from '../epochs/epoch.ts'
@@ -167,10 +167,9 @@ export class Volume implements ReplicatedVolume {
 
   /** A commit of the writer beside it: it is durable and in log and catalog; tell those who follow. */
   async committed(frame: JournalFrame, head: LogHead, rows: readonly CatalogRow[]): Promise<void> {
-    const held = rows.flatMap((row) => row.refs)
-    // A writer's chunks are durable before its frame is published: the look costs an index hit each and finds nothing lacking.
-    await this.completeness.addBlock(frame.start, held)
-    await this.completeness.addBlock(head.length - 1, [])
+    // Each chunk once: a bundle holds many small files.
+    const held = [...new Map(rows.flatMap((row) => row.refs.map((ref) => [hexOf(ref.id), ref]))).values()]
+    this.completeness.addOwn(frame.start, head.length, held)
     const bytes = held.reduce((sum, ref) => sum + ref.storedBytes, 0)
     const small = bytes <= LIVE_COMMIT_CHUNK_BYTES_MAX
     this.#tell(head, { frame, chunks: small ? await this.#chunksOf(held.map((ref) => ref.id)) : [] })

@@ -11,6 +11,8 @@ import type { HistoryRow } from '../../src/capture/index.ts'
 import type { Draft } from '../../src/ingest/types.ts'
 import { bytes, tempDir, text } from './support.ts'
 
+const PREFIX = bytes('s')
+
 const statRow = (path: string, seed = 1): StatRow => {
   const words = new Uint32Array(STAT_WORDS)
   const at = { dev: 66_309n, ino: 2n ** 60n + BigInt(seed), mtimeNs: -1n, ctimeNs: 1_700_000_000_999_999_999n }
@@ -39,12 +41,12 @@ describe('stat store in level', () => {
   })
 
   it('keeps rows, parents before children, and the seq that they describe', async () => {
-    const store = createStatStore(level)
+    const store = createStatStore(level, PREFIX)
     assert.equal(await store.seq(), undefined)
     const rows = [statRow('a', 1), statRow('a/b', 2), statRow('a!', 3), { ...statRow('z', 5), keyed: false }]
     await store.apply(rows, [], 7)
     await store.apply([], [bytes('a!')])
-    const again = createStatStore(level)
+    const again = createStatStore(level, PREFIX)
     assert.equal(await again.seq(), 7)
     const found = await all(again)
     assert.deepEqual(
@@ -62,7 +64,7 @@ describe('stat store in level', () => {
   })
 
   it('puts other rows in the place of all, and keeps the old ones if that does not end', async () => {
-    const store = createStatStore(level)
+    const store = createStatStore(level, PREFIX)
     await store.apply([statRow('old'), statRow('both')], [], 1)
     const failing = async function* (): AsyncGenerator<StatRow[]> {
       yield [statRow('new')]
@@ -71,7 +73,7 @@ describe('stat store in level', () => {
     }
     await assert.rejects(store.replace(failing(), 2))
     assert.deepEqual(
-      (await all(createStatStore(level))).map(({ path }) => text(path)),
+      (await all(createStatStore(level, PREFIX))).map(({ path }) => text(path)),
       ['both', 'old'],
     )
     const complete = async function* (): AsyncGenerator<StatRow[]> {
@@ -79,7 +81,7 @@ describe('stat store in level', () => {
       yield await Promise.resolve([statRow('both', 4)])
     }
     await store.replace(complete(), 2)
-    const again = createStatStore(level)
+    const again = createStatStore(level, PREFIX)
     assert.equal(await again.seq(), 2)
     assert.deepEqual(
       (await all(again)).map(({ path }) => text(path)),
@@ -89,10 +91,24 @@ describe('stat store in level', () => {
     assert.equal((await all(store)).length, 3)
   })
 
+  it('leaves what is beside it in the level alone', async () => {
+    const other = createStatStore(level, bytes('t'))
+    await other.apply([statRow('theirs')], [], 9)
+    const store = createStatStore(level, PREFIX)
+    await store.apply([statRow('ours')], [], 1)
+    assert.deepEqual(
+      (await all(store)).map(({ path }) => text(path)),
+      ['ours'],
+    )
+    await store.clear()
+    assert.equal(await createStatStore(level, bytes('t')).seq(), 9)
+    assert.equal((await all(other)).length, 1)
+  })
+
   it('ignores rows of another version', async () => {
-    const store = createStatStore(level)
+    const store = createStatStore(level, PREFIX)
     await store.apply([statRow('a')], [], 1)
-    await level.put(Uint8Array.of(0, ...bytes('b')), Uint8Array.of(9, 9))
+    await level.put(Uint8Array.of(...PREFIX, 0, ...bytes('b')), Uint8Array.of(9, 9))
     assert.deepEqual(
       (await all(store)).map(({ path }) => text(path)),
       ['a'],

@@ -86,6 +86,18 @@ describe('Completeness', function () {
     assert.deepEqual([completeness.missingCount, completeness.missingBytes], [0, 0])
   })
 
+  it('looks up what a writer recorded itself, and not into its recipes', async () => {
+    const held = new Held()
+    const completeness = held.completeness()
+    for (const { id } of [LARGE.root, ...BUNDLES.slice(1)]) held.ids.add(hexOf(id))
+    completeness.addOwn(0, 3, [recipe(LARGE.root), ...BUNDLES.slice(1).map(content)])
+    assert.equal(completeness.completeLength, 3)
+    completeness.addOwn(3, 5, BUNDLES.map(content))
+    assert.deepEqual([completeness.completeLength, completeness.missingCount], [3, 1])
+    assert.equal(await fill(held, completeness, () => 0), 1)
+    assert.equal(completeness.completeLength, 5)
+  })
+
   it('ends complete in any order of blocks and arrivals, and never claims a block that lacks a chunk', async () => {
     await fc.assert(
       fc.asyncProperty(

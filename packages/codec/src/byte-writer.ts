@@ -5,7 +5,12 @@ const NUMBER_BYTES_MAX = 9
 
 /** Writes into one buffer that grows and is used again: `clear`, write, then `take` a copy. Not re-entrant. */
 export class ByteWriter {
-  readonly #state = { start: 0, end: 0, buffer: new Uint8Array(1024) }
+  readonly #state
+
+  /** `bytes` are expected; more are taken as they come. */
+  constructor(bytes = 1024) {
+    this.#state = { start: 0, end: 0, buffer: new Uint8Array(bytes) }
+  }
 
   /** Bytes written since `clear`. */
   get length(): number {
@@ -61,7 +66,7 @@ export class ByteWriter {
     return this
   }
 
-  /** What was written between two positions; valid until the next write. */
+  /** What was written between two positions. Later writes leave it as it is; after `clear` they do not. */
   view(from: number, to: number): Uint8Array {
     return this.#state.buffer.subarray(from, to)
   }

@@ -72,6 +72,18 @@ describe('catalog', () => {
       assert.deepEqual(await names(catalog.walk(ROOT, { seq: 15 })), ['a@10'])
     })
 
+    it('every record of a large commit is found by its seq, and all of them in the log', async () => {
+      const rows = Array.from({ length: 600 }, (_, place) => putRow(file(`f${place}`), 2 * (place + 1), 1000 + place))
+      await apply(...rows)
+      for (const seq of [2, 510, 512, 514, 1023, 1024, 1025, 1026, 1200]) {
+        const even = seq - (seq % 2)
+        assert.deepEqual(await catalog.resolve({ seq }), { seq: even, timeMs: 999 + even / 2, earliest: false })
+      }
+      const expected = rows.map((row, place) => `f${place}@${row.seq}`).reverse()
+      assert.deepEqual(await names(catalog.log(ROOT)), expected)
+      assert.deepEqual(await names(catalog.log(ROOT, 300)), expected.slice(0, 300))
+    })
+
     it('a time before the first capture means what was there before anything was replaced', async () => {
       await apply(
         putRow(file('a'), 1, 1000),
@@ -321,9 +333,12 @@ describe('catalog', () => {
 /** From the next call on, batches fail after the first few, until the result is called: what a crash leaves. */
 function crashAfter(level: Level, batches: number): () => void {
   let left = batches
-  const batch = level.batch.bind(level) as (...operations: unknown[]) => unknown
-  const value = (...operations: unknown[]): unknown =>
-    left-- > 0 ? batch(...operations) : Promise.reject(new Error('crashed'))
+  const begin = level.batch.bind(level)
+  const value = () => {
+    const batch = begin()
+    if (left-- > 0) return batch
+    return Object.assign(batch, { write: () => Promise.reject(new Error('crashed')) })
+  }
   Object.defineProperty(level, 'batch', { configurable: true, value })
   return () => void Reflect.deleteProperty(level, 'batch')
 }

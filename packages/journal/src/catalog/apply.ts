@@ -3,11 +3,16 @@
  * so each version is stored once, and a directory as it is now is one scan.
  */
 import { ByteWriter } from '@holdfast/codec'
-import type { Operation } from './database.ts'
+import type { Batch } from './database.ts'
 import type { CatalogKeys } from './keys.ts'
 import type { Instant, Meta } from './meta.ts'
-import { decodeRow, encodeRow } from './rows.ts'
+import { decodeRow, encodeRow, writeIndexed } from './rows.ts'
 import type { AppliedPosition, CatalogCounts, CatalogRow } from './types.ts'
+
+/** Of most rows, bytes: buffers begin so large. */
+const ROW_BYTES_EXPECTED = 160
+const INDEXED_BYTES_EXPECTED = 64
+const NUMBER_BYTES = 9
 
 /** A path's current row before and within the batch. */
 interface Current {
@@ -32,24 +37,34 @@ export function freshRows(rows: readonly CatalogRow[], appliedSeq: number): Cata
   return fresh
 }
 
-/** Operations and head that apply fresh rows, to be written together. `stored` holds the value in `current` for each row, by its place. */
+/** What `current` holds at a row's path before the batch. */
+export interface Place {
+  readonly key: Uint8Array
+  readonly value: Uint8Array | undefined
+}
+
+/** Records of one row of the index by seq: a reader of one reads few others. */
+const INDEXED_TOGETHER_MAX = 256
+
+/** Puts what fresh rows change into the batch and returns the head that goes with it. `places` are those of the rows. */
 export function applyRows(
+  batch: Pick<Batch, 'put' | 'del'>,
   keys: CatalogKeys,
   before: Meta,
   rows: readonly CatalogRow[],
-  stored: readonly (Uint8Array | undefined)[],
+  places: readonly Place[],
   position: AppliedPosition,
-): { operations: Operation[]; meta: Meta } {
-  const operations: Operation[] = []
-  const put = (key: Uint8Array, value: Uint8Array): void => void operations.push({ type: 'put', key, value })
+): Meta {
   const currents = new Map<string, Current>()
   const newestAt = new Map<number, number>()
-  const writer = new ByteWriter()
+  // Values lie in it one behind the other until the batch is written.
+  const writer = new ByteWriter(rows.length * ROW_BYTES_EXPECTED)
+  const index = new SeqIndex(batch, keys)
   const counts = { ...before.counts }
   let { timeMs, seq } = before.applied
   let { first, earliest, earliestIs } = before
 
-  for (const [place, row] of rows.entries()) {
+  for (const [number, row] of rows.entries()) {
     seq = row.seq
     timeMs = Math.max(timeMs, row.timeMs)
     newestAt.set(timeMs, seq)
@@ -58,21 +73,21 @@ export function applyRows(
       if (earliestIs !== 'baseline') [earliest, earliestIs] = [instant, 'baseline']
       continue
     }
-    const current = currentOf(currents, keys, row.path, stored[place])
+    const current = currentOf(currents, row.path, places[number])
     const value = encodeRow(writer, row, timeMs)
-    put(keys.seq(seq), indexValue(writer, timeMs, row.path))
+    index.add(seq, timeMs, row.path)
     if (first.seq === 0) first = instant
     if (current.row !== undefined || row.kind === 'delete') {
       if (earliestIs === 'growing' && earliest.seq > 0) earliestIs = 'fixed'
     }
     if (earliestIs === 'growing') earliest = instant
     if (current.row !== undefined && current.value !== undefined) {
-      put(keys.history(row.path, current.row.seq), current.value)
+      batch.put(keys.history(row.path, current.row.seq), current.value)
       count(counts, current.row, -1)
     }
     counts.versions++
     if (row.kind === 'delete') {
-      put(keys.history(row.path, seq), value)
+      batch.put(keys.history(row.path, seq), value)
       current.row = current.value = undefined
     } else {
       count(counts, row, 1)
@@ -81,32 +96,50 @@ export function applyRows(
     }
   }
 
+  index.end()
   for (const { key, value, wasPresent } of currents.values()) {
-    if (value !== undefined) put(key, value)
-    else if (wasPresent) operations.push({ type: 'del', key })
+    if (value !== undefined) batch.put(key, value)
+    else if (wasPresent) batch.del(key)
   }
-  for (const [time, newest] of newestAt) put(keys.time(time), writer.clear().uint(newest).take())
+  for (const [time, newest] of newestAt) batch.put(keys.time(time), new ByteWriter(NUMBER_BYTES).uint(newest).take())
   const applied = { ...later(before.applied, position), seq, timeMs }
-  const meta: Meta = { applied, counts, first, earliest, earliestIs }
-  return { operations, meta }
+  return { applied, counts, first, earliest, earliestIs }
 }
 
-/** Value of the index by seq: time (6 bytes) ‖ path. */
-function indexValue(writer: ByteWriter, timeMs: number, path: Uint8Array): Uint8Array {
-  return writer.clear().uint48(timeMs).bytes(path).take()
+/** Rows of the index by seq. */
+class SeqIndex {
+  readonly #batch: Pick<Batch, 'put'>
+  readonly #keys: CatalogKeys
+  readonly #writer = new ByteWriter(INDEXED_TOGETHER_MAX * INDEXED_BYTES_EXPECTED)
+  #first = 0
+  #count = 0
+
+  constructor(batch: Pick<Batch, 'put'>, keys: CatalogKeys) {
+    this.#batch = batch
+    this.#keys = keys
+  }
+
+  add(seq: number, timeMs: number, path: Uint8Array): void {
+    if (this.#count === 0) this.#first = seq
+    writeIndexed(this.#writer, { seq: seq - this.#first, timeMs, path })
+    if (++this.#count === INDEXED_TOGETHER_MAX) this.end()
+  }
+
+  end(): void {
+    if (this.#count === 0) return
+    this.#batch.put(this.#keys.seq(this.#first), this.#writer.take())
+    this.#writer.clear()
+    this.#count = 0
+  }
 }
 
-function currentOf(
-  currents: Map<string, Current>,
-  keys: CatalogKeys,
-  path: Uint8Array,
-  stored: Uint8Array | undefined,
-): Current {
+function currentOf(currents: Map<string, Current>, path: Uint8Array, place: Place | undefined): Current {
+  if (place === undefined) throw new TypeError('a row without its place')
   const name = Buffer.from(path.buffer, path.byteOffset, path.byteLength).toString('latin1')
   const known = currents.get(name)
   if (known !== undefined) return known
-  const row = stored && decodeRow(path, stored)
-  const current = { key: keys.current(path), wasPresent: stored !== undefined, row, value: stored }
+  const { key, value } = place
+  const current = { key, wasPresent: value !== undefined, row: value && decodeRow(path, value), value }
   currents.set(name, current)
   return current
 }

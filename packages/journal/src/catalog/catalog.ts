@@ -1,7 +1,7 @@
 import { HoldfastError } from '@holdfast/ports'
 import type { VolumeId } from '@holdfast/ports'
 import { applyRows, freshRows, later } from './apply.ts'
-import type { AnyLevel, Database, Operation } from './database.ts'
+import type { AnyLevel, Batch, Database } from './database.ts'
 import { createDatabase } from './database.ts'
 import type { CatalogKeys } from './keys.ts'
 import { createCatalogKeys } from './keys.ts'
@@ -78,24 +78,26 @@ class LevelCatalog implements Catalog {
   }
 
   async #applyPart(rows: readonly CatalogRow[], position: AppliedPosition): Promise<void> {
-    const stored = await this.#database.getMany(rows.map((row) => this.#keys.current(row.path)))
-    const { operations, meta } = applyRows(this.#keys, this.#meta, rows, stored, position)
-    await this.#write(operations, meta)
+    const paths = rows.map((row) => this.#keys.current(row.path))
+    const stored = await this.#database.getMany(paths)
+    const batch = this.#database.batch()
+    const places = rows.map((_, place) => ({ key: paths[place] ?? ROOT, value: stored[place] }))
+    await this.#write(batch, applyRows(batch, this.#keys, this.#meta, rows, places, position))
   }
 
   async #move(position: AppliedPosition): Promise<void> {
     const applied = { ...this.#meta.applied, ...later(this.#meta.applied, position) }
-    await this.#write([], { ...this.#meta, applied })
+    await this.#write(this.#database.batch(), { ...this.#meta, applied })
   }
 
-  async #write(operations: readonly Operation[], meta: Meta, sync = false): Promise<void> {
-    const head: Operation = { type: 'put', key: this.#keys.meta, value: encodeMeta(meta) }
-    await this.#database.batch([...operations, head], sync)
+  async #write(batch: Batch, meta: Meta, sync = false): Promise<void> {
+    batch.put(this.#keys.meta, encodeMeta(meta))
+    await batch.write(sync)
     this.#meta = meta
   }
 
   flush(): Promise<void> {
-    return this.#inTurn(() => this.#write([], this.#meta, true))
+    return this.#inTurn(() => this.#write(this.#database.batch(), this.#meta, true))
   }
 
   clear(): Promise<void> {

@@ -9,9 +9,14 @@ import { catalogDamaged } from './rows.ts'
 export type AnyLevel<K = string, V = string> = AbstractLevel<string | Buffer | Uint8Array, K, V>
 export type Snapshot = AbstractSnapshot
 export type Entry = readonly [key: Uint8Array, value: Uint8Array]
-export type Operation =
-  | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
-  | { readonly type: 'del'; readonly key: Uint8Array }
+
+/** Writes that take effect together. Keys and values stay as they are until `write` resolves. */
+export interface Batch {
+  put(key: Uint8Array, value: Uint8Array): void
+  del(key: Uint8Array): void
+  /** All or nothing; with `sync` durable, with everything before it. */
+  write(sync: boolean): Promise<void>
+}
 
 /** Rows fetched at once, and their bytes: one hop to the thread pool for some 400 rows. */
 const ENTRIES_AT_ONCE = 1000
@@ -27,8 +32,7 @@ export interface Database {
   /** The last entry of a range. */
   last(range: KeyRange, snapshot?: Snapshot): Promise<Entry | undefined>
   entries(range: KeyRange, options?: { reverse?: boolean; snapshot?: Snapshot }): EntryReader
-  /** All or nothing; with `sync` durable, with everything before it. */
-  batch(operations: readonly Operation[], sync: boolean): Promise<void>
+  batch(): Batch
   clear(range: KeyRange): Promise<void>
 }
 
@@ -62,10 +66,15 @@ export function createDatabase<K, V>(level: AnyLevel<K, V>): Database {
       }
     },
     entries,
-    batch: (operations, sync) => {
-      // `sync` is an option of classic-level, which abstract-level does not name.
-      const options = { ...BYTES, sync }
-      return coded(level.batch<Uint8Array, Uint8Array>([...operations], options))
+    batch: () => {
+      // One by one into a chained batch: an array of operations costs three times as much CPU, objects and copies of them.
+      const batch = failing(() => level.batch())
+      return {
+        put: (key, value) => void batch.put<Uint8Array, Uint8Array>(key, value, BYTES),
+        del: (key) => void batch.del<Uint8Array>(key, BYTES),
+        // `sync` is an option of classic-level, which abstract-level does not name.
+        write: (sync) => coded(batch.write({ sync } as object)),
+      }
     },
     clear: (range) => coded(level.clear<Uint8Array>({ ...range, keyEncoding: 'view' })),
   }
@@ -124,11 +133,23 @@ async function coded<T>(work: Promise<T>): Promise<T> {
   try {
     return await work
   } catch (cause) {
-    if (cause instanceof HoldfastError) throw cause
-    const { code } = cause as { code?: unknown }
-    if (code === 'LEVEL_DATABASE_NOT_OPEN' || code === 'LEVEL_ITERATOR_NOT_OPEN') {
-      throw new HoldfastError('HF_CLOSED', 'the database of the catalog is closed', { cause })
-    }
-    throw catalogDamaged('cannot be read or written', cause)
+    throw codedError(cause)
   }
+}
+
+function failing<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (cause) {
+    throw codedError(cause)
+  }
+}
+
+function codedError(cause: unknown): HoldfastError {
+  if (cause instanceof HoldfastError) return cause
+  const { code } = cause as { code?: unknown }
+  if (code === 'LEVEL_DATABASE_NOT_OPEN' || code === 'LEVEL_ITERATOR_NOT_OPEN') {
+    return new HoldfastError('HF_CLOSED', 'the database of the catalog is closed', { cause })
+  }
+  return catalogDamaged('cannot be read or written', cause)
 }

@@ -1,9 +1,9 @@
 /**
- * All key layouts of the catalog. Every key begins with the volume's id (16 bytes) and a letter for the table:
+ * All key layouts of the catalog. Every key begins with `c`, the volume's id (16 bytes) and a letter for the table:
  *
  *   c ‖ directory ‖ 00 ‖ name                 what is at a path now
  *   h ‖ directory ‖ 00 ‖ name ‖ 00 ‖ ~seq     what was there before, newest first; deletions
- *   s ‖ seq                                   path of a record
+ *   s ‖ seq                                   times and paths of some records from this one on
  *   t ‖ time                                  newest record of that ms
  *   m                                         position, counts
  *
@@ -13,7 +13,7 @@
  */
 import type { VolumeId } from '@holdfast/ports'
 import { VOLUME_ID_BYTES } from '@holdfast/ports'
-import { joinPath, splitPath } from '../path.ts'
+import { joinPath } from '../path.ts'
 
 /** From the first key (inclusive) to the last (exclusive). */
 export interface KeyRange {
@@ -21,7 +21,9 @@ export interface KeyRange {
   readonly lt: Uint8Array
 }
 
-const HEADER_BYTES = VOLUME_ID_BYTES + 1
+/** Apart from whatever else is in the level, sublevels included. */
+const CATALOG = 0x63
+const HEADER_BYTES = 1 + VOLUME_ID_BYTES + 1
 const NUMBER_BYTES = 8
 const NUL = 0x00
 const SLASH = 0x2f
@@ -47,17 +49,24 @@ export interface CatalogKeys {
   children(table: PathTable, directory: Uint8Array): KeyRange
   /** Everything below a directory, in one or two ranges. */
   below(table: PathTable, directory: Uint8Array): KeyRange[]
-  /** Records up to and including `seq`. */
+  /** Groups of records that begin at or before `seq`. */
   seqsUpTo(seq: number): KeyRange
   timesUpTo(timeMs: number): KeyRange
 }
 
 export function createCatalogKeys(volume: VolumeId): CatalogKeys {
   const key = (table: Table, ...parts: readonly (Uint8Array | number)[]): Uint8Array =>
-    join([volume, TABLES[table], ...parts])
-  const pathKey = (table: PathTable, path: Uint8Array): Uint8Array => {
-    const { directory, name } = splitPath(path)
-    return key(table, directory, NUL, name)
+    join([CATALOG, volume, TABLES[table], ...parts])
+  const headers = { current: key('current'), history: key('history') }
+  /** With `room` for so many more bytes. The last slash becomes the NUL; a path without one gets it in front. */
+  const pathKey = (table: PathTable, path: Uint8Array, room = 0): Uint8Array => {
+    const slash = path.lastIndexOf(SLASH)
+    const pathAt = slash < 0 ? HEADER_BYTES + 1 : HEADER_BYTES
+    const bytes = new Uint8Array(pathAt + path.byteLength + room)
+    bytes.set(headers[table])
+    bytes.set(path, pathAt)
+    if (slash >= 0) bytes[HEADER_BYTES + slash] = NUL
+    return bytes
   }
   const between = (table: Table, first: readonly (Uint8Array | number)[], end: readonly (Uint8Array | number)[]) => ({
     gte: key(table, ...first),
@@ -65,9 +74,13 @@ export function createCatalogKeys(volume: VolumeId): CatalogKeys {
   })
   return {
     meta: key('meta'),
-    all: { gte: join([volume]), lt: join([volume, 0xff]) },
+    all: { gte: join([CATALOG, volume]), lt: join([CATALOG, volume, 0xff]) },
     current: (path) => pathKey('current', path),
-    history: (path, seq) => join([pathKey('history', path), NUL, bigEndian(NUMBER_MAX - BigInt(seq))]),
+    history: (path, seq) => {
+      const bytes = pathKey('history', path, 1 + NUMBER_BYTES)
+      bytes.set(bigEndian(NUMBER_MAX - BigInt(seq)), bytes.byteLength - NUMBER_BYTES)
+      return bytes
+    },
     seq: (seq) => key('seq', bigEndian(BigInt(seq))),
     time: (timeMs) => key('time', bigEndian(BigInt(timeMs))),
     versions: (path, seq) => {
@@ -78,7 +91,7 @@ export function createCatalogKeys(volume: VolumeId): CatalogKeys {
     children: (table, directory) => between(table, [directory, NUL], [directory, NUL + 1]),
     below: (table, directory) =>
       directory.byteLength === 0
-        ? [{ gte: key(table), lt: join([volume, TABLES[table] + 1]) }]
+        ? [{ gte: key(table), lt: join([CATALOG, volume, TABLES[table] + 1]) }]
         : [
             between(table, [directory, NUL], [directory, NUL + 1]),
             between(table, [directory, SLASH], [directory, SLASH + 1]),

@@ -1,10 +1,10 @@
 /** Which record a moment means, and which version of a path is current then. */
-import { decodeAll, readUint, readUint48 } from '@holdfast/codec'
+import { decodeAll, readUint } from '@holdfast/codec'
 import type { Database, Snapshot } from './database.ts'
 import type { CatalogKeys } from './keys.ts'
 import { numberOf } from './keys.ts'
 import type { Instant, Meta } from './meta.ts'
-import { damagedUnless, decodeRow } from './rows.ts'
+import { damagedUnless, decodeIndexed, decodeRow } from './rows.ts'
 import { scanVersions } from './scan.ts'
 import type { CatalogRow, Moment, ResolvedMoment } from './types.ts'
 
@@ -41,7 +41,9 @@ async function recordUpTo({ database, keys, snapshot, meta }: View, seq: number)
   const limit = Math.min(Math.floor(seq), meta.applied.seq)
   if (!(limit >= 1)) return undefined
   const entry = await database.last(keys.seqsUpTo(limit), snapshot)
-  return entry && { seq: numberOf('seq', entry[0]), timeMs: decodeIndexValue(entry[1]).timeMs }
+  if (entry === undefined) return undefined
+  const found = decodeIndexed(numberOf('seq', entry[0]), entry[1]).findLast((record) => record.seq <= limit)
+  return found && { seq: found.seq, timeMs: found.timeMs }
 }
 
 /** The seq up to which a subtree is to be shown. A path that came after the first capture is shown as it came, when a moment before that capture is asked for. */
@@ -81,16 +83,4 @@ async function firstVersion(view: View, path: Uint8Array): Promise<CatalogRow | 
     await reader.close()
   }
   return currentVersion(view, path)
-}
-
-/** An entry of the index by seq. @throws HF_JOURNAL_DAMAGED */
-export function decodeIndexValue(value: Uint8Array): { timeMs: number; path: Uint8Array } {
-  return damagedUnless(() =>
-    decodeAll('an index entry', value, (reader) => {
-      const timeMs = readUint48(reader)
-      const path = value.subarray(reader.start)
-      reader.start = reader.end
-      return { timeMs, path }
-    }),
-  )
 }

@@ -1,7 +1,7 @@
 import { HoldfastError } from '@holdfast/ports'
 import { readAttributes, writeAttributes } from '../attributes.ts'
 import type { Reader } from '@holdfast/codec'
-import { ByteWriter, decodeAll, readByte, readUint, readUint48, readVersion } from '@holdfast/codec'
+import { ByteWriter, decodeAll, readByte, readLengthAndBytes, readUint, readUint48, readVersion } from '@holdfast/codec'
 import { readRefs, writeRefs } from '../public-record.ts'
 import type { FileState, OpenedRecord } from '../record.ts'
 import type { CatalogRow } from './types.ts'
@@ -37,12 +37,38 @@ const NO_STATE: FileState = {
   content: { type: 'none' },
 }
 
-/** The value of a row of `current` or `history`; its path is in the key. */
+/** The value of a row of `current` or `history`, a view on the writer; its path is in the key. */
 export function encodeRow(writer: ByteWriter, row: CatalogRow, timeMs: number): Uint8Array {
-  writer.clear().byte(ROW_VERSION).byte(KINDS.indexOf(row.kind)).uint(row.seq).uint(row.epoch).uint48(timeMs)
+  const start = writer.length
+  writer.byte(ROW_VERSION).byte(KINDS.indexOf(row.kind)).uint(row.seq).uint(row.epoch).uint48(timeMs)
   writeRefs(writer, row.refs)
   writeAttributes(writer, row, row.refs)
-  return writer.take()
+  return writer.view(start, writer.length)
+}
+
+/** What the index by seq says of one record; `seq` counts from the one that its row begins with. */
+export interface Indexed {
+  readonly seq: number
+  readonly timeMs: number
+  readonly path: Uint8Array
+}
+
+export function writeIndexed(writer: ByteWriter, { seq, timeMs, path }: Indexed): void {
+  writer.uint(seq).uint48(timeMs).lengthAndBytes(path)
+}
+
+/** The records of a row of the index that begins with `first`, in ascending order. @throws HF_JOURNAL_DAMAGED */
+export function decodeIndexed(first: number, value: Uint8Array): Indexed[] {
+  return damagedUnless(() =>
+    decodeAll('a row of the index', value, (reader) => {
+      const records: Indexed[] = []
+      while (reader.start < reader.end) {
+        const seq = first + readUint(reader)
+        records.push({ seq, timeMs: readUint48(reader), path: readLengthAndBytes(reader) })
+      }
+      return records
+    }),
+  )
 }
 
 /** @throws HF_JOURNAL_DAMAGED */

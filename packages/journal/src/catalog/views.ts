@@ -4,8 +4,8 @@ import { differenceOf } from './difference.ts'
 import type { KeyRange, PathTable } from './keys.ts'
 import { numberOf } from './keys.ts'
 import type { View } from './moments.ts'
-import { currentVersion, decodeIndexValue, seqFor, versionAt } from './moments.ts'
-import { catalogDamaged, decodeRow, seqOfRow } from './rows.ts'
+import { currentVersion, seqFor, versionAt } from './moments.ts'
+import { catalogDamaged, decodeIndexed, decodeRow, seqOfRow } from './rows.ts'
 import type { PathStates } from './scan.ts'
 import { NEWEST_SEQ, scanCurrent, scanStates, scanVersions } from './scan.ts'
 import type { CatalogDifference, CatalogRow, Moment } from './types.ts'
@@ -96,9 +96,8 @@ export async function* logOf(view: View, path: Uint8Array): AsyncGenerator<Catal
   try {
     let found: { seq: number; path: Uint8Array }[] = []
     for (let entry = await reader.next(); entry !== undefined; entry = await reader.next()) {
-      const indexed = decodeIndexValue(entry[1])
-      if (!isAtOrBelow(indexed.path, path)) continue
-      found.push({ seq: numberOf('seq', entry[0]), path: indexed.path })
+      const records = decodeIndexed(numberOf('seq', entry[0]), entry[1]).toReversed()
+      found.push(...records.filter((record) => isAtOrBelow(record.path, path)))
       if (found.length < LOG_ROWS_AT_ONCE) continue
       yield* await lookUp(view, found)
       found = []
