@@ -71,6 +71,8 @@ export type ToWatcher =
     }
   /** One message of paths has been dealt with; see `EVENTS_AHEAD_MAX`. */
   | { readonly type: 'taken'; readonly volume: number }
+  /** The tree has been walked: watch what was mounted or came free since. */
+  | { readonly type: 'refresh'; readonly volume: number }
   | { readonly type: 'close'; readonly volume: number }
   /** Close everything and end the thread. */
   | { readonly type: 'stop' }
@@ -78,6 +80,8 @@ export type ToWatcher =
 export type FromWatcher =
   | { readonly type: 'opened'; readonly volume: number; readonly watches: number }
   | { readonly type: 'refused'; readonly volume: number; readonly message: string }
+  /** Nothing below the root is unwatched (any more). */
+  | { readonly type: 'watched'; readonly volume: number }
   | {
       readonly type: 'events'
       readonly volume: number

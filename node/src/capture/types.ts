@@ -76,8 +76,10 @@ export interface StatStore {
 
 /** What a person or `status` should know; never silence where something was missed. */
 export type CaptureHealth =
-  /** Watch events were lost; a walk has been asked for. Coverage stands still until it is done. */
+  /** Changes may have been missed; a walk has been asked for. Coverage stands still until it is done. */
   | { readonly type: 'gap'; readonly reason: string; readonly path: Uint8Array }
+  /** A walk has found what the gaps before may have hidden, and all of it is captured. */
+  | { readonly type: 'covered' }
   /** The root is missing, not a directory, or another file system than before: nothing is taken for deleted. */
   | { readonly type: 'unavailable'; readonly message: string }
   | { readonly type: 'available' }
@@ -88,6 +90,8 @@ export type CaptureHealth =
   | { readonly type: 'skipped'; readonly path: Uint8Array }
   /** Part of the tree cannot be watched: only walks see changes there. */
   | { readonly type: 'unwatched'; readonly path: Uint8Array; readonly reason: string }
+  /** All of it is watched again. */
+  | { readonly type: 'watched' }
   /** Capture of this volume has stopped on an error of the sink, the pool or a thread. */
   | { readonly type: 'failed'; readonly error: Error }
 

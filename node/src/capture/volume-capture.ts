@@ -66,6 +66,7 @@ export class VolumeCaptureDriver implements VolumeCapture {
       onEvents: (message) => pumped(() => this.#events(message)),
       onWatching: (watches) => pumped(() => this.#watching.opened(watches)),
       onNotWatching: (message) => this.#watching.refused(message),
+      onWatched: () => pumped(() => this.#watching.watched()),
       onLost: (path, reason) => pumped(() => this.#watching.lost(path, reason)),
       onDeath: (error) => this.#fail(error),
     })
@@ -76,7 +77,7 @@ export class VolumeCaptureDriver implements VolumeCapture {
       link: this.#link,
       generations: this.#queue.generations,
       onEnd: (end, whole) => pumped(() => this.#walkEnded(end, whole)),
-      onCovered: () => this.#covered(),
+      onCovered: (closed) => this.#covered(closed),
     })
     this.#watching = new Watching({
       link: this.#link,
@@ -289,6 +290,7 @@ export class VolumeCaptureDriver implements VolumeCapture {
       return
     }
     if (!this.#paused) this.#options.onHealth?.({ type: 'gap', reason: error.message, path: EMPTY })
+    this.#walks.missed()
     this.#jobs.renew()
     this.#giveUp(error)
   }
@@ -326,8 +328,9 @@ export class VolumeCaptureDriver implements VolumeCapture {
 
   // What others are told
 
-  #covered(): void {
+  #covered(closed: boolean): void {
     this.#tell(true)
+    if (closed) this.#options.onHealth?.({ type: 'covered' })
     // Records that are not of paths move the catalog on, too: without this the next start would compare everything.
     this.#jobs.noteSeq().catch((error: unknown) => this.#interrupted(error))
   }

@@ -27,6 +27,7 @@ export interface LinkListener {
   onEvents(message: Events): void
   onWatching(watches: number): void
   onNotWatching(message: string): void
+  onWatched(): void
   onLost(path: Uint8Array, reason: WatchLoss): void
   onDeath(error: HoldfastError): void
 }
@@ -60,6 +61,11 @@ export class VolumeLink {
   watch(): void {
     this.#threads.toWatcher({ type: 'close', volume: this.#volume })
     this.#threads.toWatcher({ type: 'open', volume: this.#volume, root: this.#root, exclude: this.#exclude })
+  }
+
+  /** Watches what could not be watched before and what came without an event. */
+  refreshWatches(): void {
+    this.#threads.toWatcher({ type: 'refresh', volume: this.#volume })
   }
 
   /** The walk's number, and its end. */
@@ -154,6 +160,9 @@ function fromWatcher(message: FromWatcher, listener: LinkListener): void {
       return
     case 'refused':
       listener.onNotWatching(message.message)
+      return
+    case 'watched':
+      listener.onWatched()
       return
     case 'events':
       listener.onEvents(message)

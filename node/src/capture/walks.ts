@@ -21,6 +21,8 @@ interface Under {
   readonly id: number
   /** Of the whole tree. */
   readonly whole: boolean
+  /** Counts the walks of the whole tree. */
+  readonly number: number
   readonly began: Moment
   readonly waiters: readonly Waiter[]
 }
@@ -28,6 +30,7 @@ interface Under {
 /** A walk that is done, while what it found is not. */
 interface Open {
   readonly generation: number
+  readonly number: number
   readonly began: Moment
   readonly waiters: readonly Waiter[]
 }
@@ -37,8 +40,8 @@ export interface WalksParts {
   readonly link: VolumeLink
   readonly generations: Generations
   readonly onEnd: (end: WalkEnd, whole: boolean) => void
-  /** Coverage has advanced. */
-  readonly onCovered: () => void
+  /** Coverage has advanced; `closed`: beyond what was missed, which is all captured now. */
+  readonly onCovered: (closed: boolean) => void
 }
 
 /** When one volume is walked, one walk at a time; and up to when it is known to be captured: that only a walk of the whole tree can tell. */
@@ -54,6 +57,8 @@ export class Walks {
   #restedMs = 0
   /** When the newest walk began whose findings are all captured. */
   #covered: Moment | undefined
+  /** Number of the walk that was begun last when something was missed. */
+  #missed: number | undefined
   #closed = false
   /** Walks of the whole tree that began. */
   count = 0
@@ -106,6 +111,11 @@ export class Walks {
     this.within(Math.max(0, this.#restedMs - this.#parts.clock.monotonicMs()))
   }
 
+  /** Changes may have been missed: only a walk that is yet to begin tells. */
+  missed(): void {
+    this.#missed = this.count
+  }
+
   /** Nothing can be concluded from what was seen so far; tries again later. */
   fail(error: unknown): void {
     for (const waiter of [
@@ -138,12 +148,12 @@ export class Walks {
       this.#waiters = []
       // Who asks from now on asks for the next one: this one may have passed by already.
       this.#nextMs = Infinity
-      this.#begin(link.walk(new Uint8Array(0)), { whole: true, began: now(clock), waiters })
+      this.#begin(link.walk(new Uint8Array(0)), { whole: true, number: this.count, began: now(clock), waiters })
       return true
     }
     for (const key of this.#trees) {
       this.#trees.delete(key)
-      this.#begin(link.walk(bytesOfKey(key)), { whole: false, began: now(clock), waiters: [] })
+      this.#begin(link.walk(bytesOfKey(key)), { whole: false, number: 0, began: now(clock), waiters: [] })
       break
     }
     return false
@@ -155,30 +165,32 @@ export class Walks {
       if (!this.#parts.generations.isDone(first.generation)) return
       this.#open.shift()
       this.#covered = first.began
-      this.#parts.onCovered()
+      const closed = this.#missed !== undefined && this.#missed < first.number
+      if (closed) this.#missed = undefined
+      this.#parts.onCovered(closed)
       for (const waiter of first.waiters) waiter.resolve(this.#wallOf(first.began))
     }
   }
 
-  #begin({ id, ended }: ReturnType<VolumeLink['walk']>, under: Omit<Under, 'id'>): void {
-    this.#under = { ...under, id }
-    void ended.then(({ end, durationMs }) => {
+  #begin(walk: ReturnType<VolumeLink['walk']>, under: Omit<Under, 'id'>): void {
+    this.#under = { ...under, id: walk.id }
+    void walk.ended.then(({ end, durationMs }) => {
       // What is known now, not then: it may have been given up meanwhile.
-      const { whole, began, waiters } = this.#under ?? under
+      const ended = this.#under ?? under
       this.#under = undefined
-      if (whole && end.type === 'done') this.#wholeDone(began, waiters, durationMs)
-      else this.#waiters.push(...waiters)
-      this.#parts.onEnd(end, whole)
+      if (ended.whole && end.type === 'done') this.#wholeDone(ended, durationMs)
+      else this.#waiters.push(...ended.waiters)
+      this.#parts.onEnd(end, ended.whole)
     })
   }
 
-  #wholeDone(began: Moment, waiters: readonly Waiter[], durationMs: number): void {
+  #wholeDone({ number, began, waiters }: Omit<Under, 'id'>, durationMs: number): void {
     this.lastMs = durationMs
     this.#restedMs = this.#parts.clock.monotonicMs() + REST_RATIO * durationMs
     const isFirst = this.#covered === undefined && this.#open.length === 0
     const pauseMs = Math.max(WALK_INTERVAL_MS_MIN, WALK_INTERVAL_RATIO * durationMs)
     this.within(isFirst ? SECOND_WALK_MS : pauseMs)
-    this.#open.push({ generation: this.#parts.generations.advance(), began, waiters })
+    this.#open.push({ generation: this.#parts.generations.advance(), number, began, waiters })
   }
 
   #wallOf({ wallMs, monotonicMs }: Moment): number {

@@ -60,9 +60,17 @@ class Watched implements WatchEvents {
     this.#push()
   }
 
+  onWatched(): void {
+    if (!this.#closed) send({ type: 'watched', volume: this.#volume })
+  }
+
   onLost(path: Uint8Array, reason: WatchLoss): void {
     this.#push()
     if (!this.#closed) send({ type: 'lost', volume: this.#volume, path, reason })
+  }
+
+  refresh(): void {
+    this.#watcher?.refresh()
   }
 
   taken(): void {
@@ -111,6 +119,9 @@ port.on('message', (message: ToWatcher) => {
     }
     case 'taken':
       watched?.taken()
+      return
+    case 'refresh':
+      watched?.refresh()
       return
     case 'close':
       volumes.delete(message.volume)

@@ -18,7 +18,8 @@ const EMPTY = new Uint8Array(0)
 export class Watching {
   readonly #parts: WatchingParts
   #state: 'no' | 'opening' | 'yes' = 'no'
-  #refusal: string | undefined
+  /** What was said of parts that are not watched, so that it is said once. */
+  readonly #unwatched = new Set<string>()
   /** Directories watched. */
   watches = 0
 
@@ -26,9 +27,13 @@ export class Watching {
     this.#parts = parts
   }
 
-  /** Opens the watcher if there is none, or anew if the root is another one. */
+  /** Opens the watcher if there is none, or anew if the root is another one; else has it watch what it could not before. */
   ensure(anew: boolean): void {
-    if (!this.#parts.enabled || (this.#state !== 'no' && !anew)) return
+    if (!this.#parts.enabled) return
+    if (this.#state !== 'no' && !anew) {
+      this.#parts.link.refreshWatches()
+      return
+    }
     this.#state = 'opening'
     this.#parts.link.watch()
   }
@@ -42,7 +47,6 @@ export class Watching {
   opened(watches: number): void {
     const { walks } = this.#parts
     this.#state = 'yes'
-    this.#refusal = undefined
     this.watches = watches
     // What changed between the walk's passing by and now, no one has told.
     if (walks.count > 0) walks.within(SECOND_WALK_MS)
@@ -50,22 +54,28 @@ export class Watching {
 
   refused(message: string): void {
     this.#state = 'no'
-    if (this.#refusal === message) return
-    this.#refusal = message
-    this.#parts.onHealth({ type: 'unwatched', path: EMPTY, reason: message })
+    this.#notWatched(EMPTY, message)
+  }
+
+  /** Everything is watched; what changed where nobody watched is found by a walk. */
+  watched(): void {
+    if (this.#unwatched.size === 0) return
+    this.#unwatched.clear()
+    this.#parts.onHealth({ type: 'watched' })
+    this.#parts.walks.within(SECOND_WALK_MS)
   }
 
   lost(path: Uint8Array, reason: WatchLoss): void {
-    const { walks, onHealth } = this.#parts
+    const { walks } = this.#parts
     switch (reason) {
       case 'overflow':
         this.gap(path, 'the queue of the watcher overflowed')
         return
       case 'watch-limit':
-        onHealth({ type: 'unwatched', path, reason: 'the system allows no more watches (fs.inotify.max_user_watches)' })
+        this.#notWatched(path, 'the system allows no more watches; raise fs.inotify.max_user_watches')
         return
       case 'unreadable':
-        onHealth({ type: 'unwatched', path, reason: 'the directory cannot be read' })
+        this.#notWatched(path, 'a directory cannot be read')
         return
       case 'gone':
         if (path.byteLength === 0) this.gone()
@@ -79,7 +89,14 @@ export class Watching {
 
   /** Something happened at or below the path that nobody told. */
   gap(path: Uint8Array, reason: string): void {
+    this.#parts.walks.missed()
     this.#parts.walks.addTree(path)
     this.#parts.onHealth({ type: 'gap', reason, path })
+  }
+
+  #notWatched(path: Uint8Array, reason: string): void {
+    if (this.#unwatched.has(reason)) return
+    this.#unwatched.add(reason)
+    this.#parts.onHealth({ type: 'unwatched', path, reason })
   }
 }

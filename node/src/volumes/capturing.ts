@@ -4,9 +4,10 @@ import type { ChunkId } from '@holdfast/ports'
 import { createOpener } from '@holdfast/sealing'
 import type { PackStore } from '@holdfast/store-pack'
 import type { Logger } from 'pino'
-import type { CaptureHealth, CaptureService, StatStore, VolumeCapture } from '../capture/index.ts'
+import type { CaptureService, StatStore, VolumeCapture } from '../capture/index.ts'
 import { knownSegments } from '../ingest/index.ts'
 import type { IngestPool, KnownSegment } from '../ingest/index.ts'
+import { reportCapture } from './capture-report.ts'
 import { forgetLostContent } from './recapture.ts'
 import type { Volume } from './volume.ts'
 import type { VolumeWriter } from './writer.ts'
@@ -52,7 +53,7 @@ export async function startCapture(parts: CapturingParts): Promise<VolumeCapture
       seq: () => catalog.applied.seq,
       current: () => currentRows(catalog.walk(new Uint8Array(0)), recaptured),
     },
-    onHealth: (event) => report(event, parts),
+    onHealth: (event) => reportCapture(event, { log, warnings: parts.warnings, volume: volume.name }),
     onProgress: () => {
       if (baselined || capture.status().coverageMs === undefined) return
       baselined = true
@@ -115,39 +116,3 @@ const heldBy =
     if (stored === undefined) throw new HoldfastError('HF_CHUNK_MISSING', 'a node of a recipe is not held here')
     return stored
   }
-
-const UNAVAILABLE = 'unavailable: '
-
-function report(event: CaptureHealth, { log, volume, warnings }: CapturingParts): void {
-  const fields = { volume: volume.name }
-  const forget = (prefix: string): void => {
-    for (let index = warnings.length - 1; index >= 0; index--)
-      if (warnings[index]?.startsWith(prefix) === true) warnings.splice(index, 1)
-  }
-  const warn = (sentence: string): void => {
-    if (!warnings.includes(sentence)) warnings.push(sentence)
-  }
-  switch (event.type) {
-    case 'gap':
-      return log.info({ ...fields, reason: event.reason }, 'watch events were lost; walking')
-    case 'unavailable':
-      forget(UNAVAILABLE)
-      warn(`${UNAVAILABLE}${event.message}`)
-      return log.warn(fields, event.message)
-    case 'available':
-      forget(UNAVAILABLE)
-      return log.info(fields, 'the directory is available')
-    case 'unreadable':
-      return log.warn({ ...fields, code: event.code }, event.message)
-    case 'torn':
-      return log.info(fields, 'a file changed each time it was read')
-    case 'skipped':
-      return log.info(fields, 'a fifo, socket or device is not captured')
-    case 'unwatched':
-      warn(`part of the tree is not watched (${event.reason}); changes there are found by walks`)
-      return log.warn({ ...fields, reason: event.reason }, 'part of the tree is not watched')
-    case 'failed':
-      warn(`capture has stopped: ${event.error.message}`)
-      return log.error({ ...fields, err: event.error }, 'capture has stopped')
-  }
-}

@@ -43,19 +43,23 @@ function setUp() {
     },
   }
   let covered = 0
+  let closed = 0
   const walks = new Walks({
     clock,
     link: link as VolumeLink,
     generations,
     onEnd: (end, whole) => void ends.push(`${end.type} ${whole ? 'whole' : 'part'}`),
-    onCovered: () => void covered++,
+    onCovered: (isClosed) => {
+      covered++
+      if (isClosed) closed++
+    },
   })
   const wait = () => {
     const told: { coverageMs?: number; error?: unknown } = {}
     walks.wait({ resolve: (coverageMs) => (told.coverageMs = coverageMs), reject: (error) => (told.error = error) })
     return told
   }
-  return { clock, generations, begun, ends, walks, wait, covered: () => covered }
+  return { clock, generations, begun, ends, walks, wait, covered: () => covered, closed: () => closed }
 }
 
 describe('walks of a volume', () => {
@@ -171,6 +175,31 @@ describe('walks of a volume', () => {
       walks.settle()
       assert.equal(walks.coverageMs, told - stepMs)
     }
+  })
+
+  it('close a gap once one that began after it is captured, and not before', async () => {
+    const { clock, generations, begun, walks, covered, closed } = setUp()
+    walks.within(0)
+    walks.pump()
+    walks.missed()
+    walks.addTree(bytes(''))
+    await begun[0]?.end(DONE, 0)
+    walks.settle()
+    assert.deepEqual([covered(), closed()], [1, 0], 'it may have passed by before')
+    await clock.advance(1)
+    walks.pump()
+    const generation = generations.enter()
+    await begun[1]?.end(DONE, 0)
+    walks.settle()
+    assert.equal(closed(), 0, 'found and not captured')
+    generations.leave(generation)
+    walks.settle()
+    assert.deepEqual([covered(), closed()], [2, 1])
+    walks.within(0)
+    walks.pump()
+    await begun[2]?.end(DONE, 0)
+    walks.settle()
+    assert.deepEqual([covered(), closed()], [3, 1])
   })
 
   it('rest between two that make up for lost events, but not before one that somebody waits for', async () => {

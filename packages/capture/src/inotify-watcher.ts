@@ -1,7 +1,8 @@
-import { readSync } from 'node:fs'
+import { readFileSync, readSync, realpathSync } from 'node:fs'
 import { HoldfastError } from '@holdfast/ports'
 import { joinPath, keyOf } from './paths.ts'
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, cString, errnoName, OPEN_DIRECTORY, STATX_BYTES, type Libc } from './libc.ts'
+import { mountsBelow } from './mounts.ts'
 import { type WatchNode, WatchNodes } from './watch-nodes.ts'
 import type { Watcher, WatchEvents, WatchOptions } from './watcher.ts'
 
@@ -11,6 +12,7 @@ import type { Watcher, WatchEvents, WatchOptions } from './watcher.ts'
  * announced (`onTree`) only when everything below it is watched, so that the walk that follows sees what the watches
  * missed. A moved directory keeps its watches: watching it again at its new place yields the same numbers. Where the queue
  * overflowed, the whole tree is listed again. The listing is done in small pieces, and the queue is emptied between them.
+ * A directory that a bind mount shows at two places has one watch, and its events are told for both.
  * Must run on a thread that never blocks for long: the kernel's queue holds 16,384 events.
  */
 export async function openInotifyWatcher(calls: Libc, options: WatchOptions): Promise<Watcher> {
@@ -37,10 +39,12 @@ const IN_Q_OVERFLOW = 0x4000
 const IN_IGNORED = 0x8000
 const IN_ONLYDIR = 0x1000000
 const IN_DONT_FOLLOW = 0x2000000
+const IN_MASK_ADD = 0x20000000
 const IN_ISDIR = 0x40000000
 const MASK = IN_ATTRIB | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_ONLYDIR
 const MASK_ROOT = MASK | IN_DELETE_SELF | IN_MOVE_SELF
-const MASK_BELOW = MASK | IN_DONT_FOLLOW
+/** Added: the root may be shown below itself, and keeps its own. */
+const MASK_BELOW = MASK | IN_DONT_FOLLOW | IN_MASK_ADD
 
 /** Bytes read from the queue at once: some 2,000 events with short names. */
 const EVENT_BYTES = 128 * 1024
@@ -63,6 +67,10 @@ interface Listing {
   readonly top: Uint8Array
   readonly left: { readonly parent: WatchNode | undefined; readonly name: Uint8Array }[]
   readonly whole: boolean
+  /** Part of it could not be watched. */
+  refused: boolean
+  /** There were no watches left, so that it ended early. */
+  cut: boolean
 }
 
 class InotifyWatcher implements Watcher {
@@ -87,7 +95,12 @@ class InotifyWatcher implements Watcher {
   #round = 0
   #overflowed = false
   #recovering = false
-  #limited = false
+  /** The last listing of the whole tree, or one since, could not watch everything. */
+  #partial = false
+  /** Mounts below the root when the whole tree was listed last. */
+  #mounts = ''
+  /** They had changed: what is there now is to be walked. */
+  #remounted = false
   #pumping = false
   #ready: { resolve: () => void; reject: (error: Error) => void } | undefined
 
@@ -114,6 +127,15 @@ class InotifyWatcher implements Watcher {
     this.#poll = this.#calls.poll(fd, () => this.#pump())
     this.#pump()
     await ready
+  }
+
+  refresh(): void {
+    if (this.#fd < 0 || this.#listings.some((listing) => listing.whole)) return
+    const remounted = this.#readMounts() !== this.#mounts
+    if (!this.#partial && !remounted) return
+    this.#remounted = remounted
+    this.#listWhole()
+    this.#pump()
   }
 
   close(): Promise<void> {
@@ -185,11 +207,11 @@ class InotifyWatcher implements Watcher {
     const watch = this.#view.getInt32(at, true)
     const mask = this.#view.getUint32(at + 4, true)
     if ((mask & IN_Q_OVERFLOW) !== 0) this.#overflowed = true
-    const node = this.#nodes.get(watch)
-    if (node === undefined) return
-    if ((mask & (IN_UNMOUNT | IN_DELETE_SELF | IN_MOVE_SELF)) !== 0) this.#takeGone(node, mask)
+    for (const node of this.#nodes.placesOf(watch)) {
+      if ((mask & (IN_UNMOUNT | IN_DELETE_SELF | IN_MOVE_SELF)) !== 0) this.#takeGone(node, mask)
+      if (nameBytes > 0) this.#takeChild(node, mask, this.#name(at + EVENT_HEADER_BYTES))
+    }
     if ((mask & IN_IGNORED) !== 0) this.#nodes.remove(watch)
-    else if (nameBytes > 0) this.#takeChild(node, mask, this.#name(at + EVENT_HEADER_BYTES))
   }
 
   #takeGone(node: WatchNode, mask: number): void {
@@ -210,13 +232,10 @@ class InotifyWatcher implements Watcher {
     if (this.#exclude.has(keyOf(path))) return
     if ((mask & IN_MOVED_FROM) !== 0) {
       const moved = this.#nodes.child(node, name)
-      if (moved !== undefined) {
-        this.#nodes.detach(moved)
-        this.#orphans.push(moved)
-      }
+      if (moved !== undefined) this.#orphan(moved)
     }
     if ((mask & (IN_CREATE | IN_MOVED_TO)) === 0) this.#dirty.push(path)
-    else this.#listings.push({ top: path, left: [{ parent: node, name }], whole: false })
+    else this.#list(path, { parent: node, name })
   }
 
   /** A new regular file with one name is closed by its writer sooner or later; links, and files linked here when complete, are not. */
@@ -240,7 +259,21 @@ class InotifyWatcher implements Watcher {
 
   #listWhole(): void {
     this.#round++
-    this.#listings.push({ top: EMPTY, left: [{ parent: undefined, name: EMPTY }], whole: true })
+    this.#mounts = this.#readMounts()
+    this.#list(EMPTY, { parent: undefined, name: EMPTY })
+  }
+
+  #list(top: Uint8Array, first: Listing['left'][number]): void {
+    this.#listings.push({ top, left: [first], whole: first.parent === undefined, refused: false, cut: false })
+  }
+
+  #readMounts(): string {
+    try {
+      return mountsBelow(readFileSync(MOUNTINFO, 'latin1'), realpathSync(Buffer.from(this.#root), 'buffer'))
+    } catch {
+      // No /proc, or no root: then only walks find what is mounted.
+      return ''
+    }
   }
 
   #listNext(): void {
@@ -252,18 +285,22 @@ class InotifyWatcher implements Watcher {
       return
     }
     this.#listings.shift()
-    if (listing.whole) this.#wholeListed()
+    if (listing.refused) this.#partial = true
+    if (listing.whole) this.#wholeListed(listing)
     else this.#events.onTree(listing.top)
   }
 
-  #wholeListed(): void {
-    for (const node of this.#nodes.olderThan(this.#round)) this.#unwatch(node)
-    if (this.#ready !== undefined) {
-      this.#ready.resolve()
-      this.#ready = undefined
-    }
+  #wholeListed({ refused, cut }: Listing): void {
+    // What a listing that ended early did not see may be there.
+    if (!cut) for (const node of this.#nodes.olderThan(this.#round)) this.#unwatch(node)
+    this.#partial = refused
+    this.#ready?.resolve()
+    this.#ready = undefined
+    if (!refused) this.#events.onWatched()
     if (this.#recovering) this.#events.onLost(EMPTY, 'overflow')
     this.#recovering = false
+    if (this.#remounted) this.#events.onTree(EMPTY)
+    this.#remounted = false
   }
 
   #watchAndList(parent: WatchNode | undefined, name: Uint8Array, listing: Listing): void {
@@ -277,6 +314,8 @@ class InotifyWatcher implements Watcher {
       this.#refused(path, errnoName(watch), listing)
       return
     }
+    const before = parent === undefined ? undefined : this.#nodes.child(parent, name)
+    if (before !== undefined && before.watch !== watch) this.#orphan(before)
     const node = this.#nodes.place(watch, parent, name, this.#round)
     const fd = this.#calls.openat(AT_FDCWD, absolute, parent === undefined ? FOLLOW : OPEN_DIRECTORY, 0)
     if (fd < 0) {
@@ -285,6 +324,7 @@ class InotifyWatcher implements Watcher {
     }
     for (;;) {
       const filled = this.#calls.getdents(fd, this.#dirents)
+      if (filled < 0) this.#refused(path, errnoName(filled), listing)
       if (filled <= 0) break
       for (let at = 0; at < filled; at += this.#direntView.getUint16(at + 16, true)) {
         const child = this.#subdirectory(fd, at)
@@ -316,28 +356,31 @@ class InotifyWatcher implements Watcher {
     }
     // Gone or replaced meanwhile: an event tells.
     if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'ELOOP') return
+    listing.refused = true
     if (errno !== 'ENOSPC') {
       this.#events.onLost(path, 'unreadable')
       return
     }
     listing.left.length = 0
-    if (!this.#limited) this.#events.onLost(EMPTY, 'watch-limit')
-    this.#limited = true
+    listing.cut = true
+    this.#events.onLost(EMPTY, 'watch-limit')
+  }
+
+  /** The directory is not at its place any more; it may turn up at another. */
+  #orphan(node: WatchNode): void {
+    this.#nodes.detach(node)
+    this.#orphans.push(node)
   }
 
   #dropOrphans(): void {
     const orphans = this.#orphans
     this.#orphans = []
-    for (const node of orphans) {
-      if (node.parent !== undefined) continue
-      const moved = [...this.#nodes.below(node)]
-      for (const below of moved) this.#unwatch(below)
-    }
+    const gone = orphans.filter(({ parent }) => parent === undefined)
+    for (const node of gone.flatMap((orphan) => [...this.#nodes.below(orphan)])) this.#unwatch(node)
   }
 
   #unwatch(node: WatchNode): void {
-    this.#calls.inotifyRemoveWatch(this.#fd, node.watch)
-    this.#nodes.remove(node.watch)
+    if (this.#nodes.removePlace(node)) this.#calls.inotifyRemoveWatch(this.#fd, node.watch)
   }
 
   #absolute(path: Uint8Array): Uint8Array {
@@ -345,6 +388,7 @@ class InotifyWatcher implements Watcher {
   }
 }
 
+const MOUNTINFO = '/proc/self/mountinfo'
 const FOLLOW = OPEN_DIRECTORY & ~0o400000
 const NO_WATCHER = {
   retryable: true,

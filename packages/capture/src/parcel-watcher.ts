@@ -56,7 +56,11 @@ class ParcelWatcher implements Watcher {
     } catch (cause) {
       throw new HoldfastError('HF_SOURCE_UNAVAILABLE', 'the directory cannot be watched', { cause, retryable: true })
     }
+    this.#events.onWatched()
   }
+
+  /** It never says what it does not watch. */
+  refresh(): void {}
 
   async close(): Promise<void> {
     this.#closed = true

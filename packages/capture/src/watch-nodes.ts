@@ -1,6 +1,6 @@
 import { joinPath, keyOf } from './paths.ts'
 
-/** A watched directory: its place is the chain of names up to the root node. */
+/** A place of a watched directory: the chain of names up to the root node. */
 export interface WatchNode {
   readonly watch: number
   parent: WatchNode | undefined
@@ -10,17 +10,21 @@ export interface WatchNode {
   round: number
 }
 
-/** The watched directories of one root, by watch number and by place. */
+/**
+ * The watched directories of one root, by watch number and by place. One directory can have several places: a bind mount shows
+ * it, and all below it, a second time, and a place that it was moved away from lasts until the event of that is read.
+ */
 export class WatchNodes {
   #root: WatchNode | undefined
-  readonly #byWatch = new Map<number, WatchNode>()
+  readonly #byWatch = new Map<number, WatchNode[]>()
 
+  /** Watches, not places. */
   get count(): number {
     return this.#byWatch.size
   }
 
-  get(watch: number): WatchNode | undefined {
-    return this.#byWatch.get(watch)
+  placesOf(watch: number): readonly WatchNode[] {
+    return this.#byWatch.get(watch) ?? NONE
   }
 
   isRoot(node: WatchNode): boolean {
@@ -35,25 +39,17 @@ export class WatchNodes {
     return parent === undefined ? undefined : joinPath(parent, node.name)
   }
 
-  /** Notes that the watch is for the directory at this place; a directory that was moved keeps its watch. */
+  /** Notes that the watch is for the directory at this place, below the root and free, or its own. A directory that was moved
+   *  brings along what is below it. */
   place(watch: number, parent: WatchNode | undefined, name: Uint8Array, round: number): WatchNode {
-    let node = this.#byWatch.get(watch)
-    if (node === undefined) {
-      node = { watch, parent: undefined, name, children: new Map(), round }
-      this.#byWatch.set(watch, node)
-    }
+    const node = this.#nodeFor(watch, parent, name, round)
     node.round = round
-    if (parent === undefined) {
-      this.#root = node
-      return node
+    if (parent === undefined) this.#root = node
+    else if (node.parent === undefined) {
+      node.parent = parent
+      node.name = name
+      parent.children.set(keyOf(name), node)
     }
-    if (node.parent === parent && keyOf(node.name) === keyOf(name)) return node
-    this.detach(node)
-    // A directory cannot come to lie below itself; only a stale place can seem so.
-    for (let at: WatchNode | undefined = parent; at !== undefined; at = at.parent) if (at === node) return node
-    node.parent = parent
-    node.name = name
-    parent.children.set(keyOf(name), node)
     return node
   }
 
@@ -63,18 +59,25 @@ export class WatchNodes {
 
   /** Takes the node, with all below it, out of its place; its watches stay. */
   detach(node: WatchNode): void {
-    const key = keyOf(node.name)
-    if (node.parent?.children.get(key) === node) node.parent.children.delete(key)
+    node.parent?.children.delete(keyOf(node.name))
     node.parent = undefined
   }
 
   /** Forgets one watch that the system has removed; what is below it is no longer in the tree. */
   remove(watch: number): void {
-    const node = this.#byWatch.get(watch)
-    if (node === undefined) return
+    for (const node of this.placesOf(watch)) this.#cut(node)
     this.#byWatch.delete(watch)
-    this.detach(node)
-    for (const child of node.children.values()) child.parent = undefined
+  }
+
+  /** Forgets one place; true if it was the last one of its watch. */
+  removePlace(node: WatchNode): boolean {
+    const places = this.#byWatch.get(node.watch)
+    if (places === undefined) return false
+    this.#cut(node)
+    const left = places.filter((place) => place !== node)
+    if (left.length > 0) this.#byWatch.set(node.watch, left)
+    else this.#byWatch.delete(node.watch)
+    return left.length === 0
   }
 
   /** The node and everything below it. */
@@ -88,8 +91,30 @@ export class WatchNodes {
 
   /** Nodes that the last listing of the whole tree did not see. */
   olderThan(round: number): WatchNode[] {
-    return [...this.#byWatch.values()].filter((node) => node.round < round)
+    return [...this.#byWatch.values()].flatMap((places) => places.filter((node) => node.round < round))
+  }
+
+  /** What is at this place already, else a place of the same directory that is not in the tree any more, else a new one. */
+  #nodeFor(watch: number, parent: WatchNode | undefined, name: Uint8Array, round: number): WatchNode {
+    const here = parent === undefined ? this.#root : this.child(parent, name)
+    if (here?.watch === watch) return here
+    const places = this.#byWatch.get(watch) ?? []
+    const moved = places.find((node) => this.pathOf(node) === undefined)
+    if (moved !== undefined) {
+      this.detach(moved)
+      return moved
+    }
+    const node = { watch, parent: undefined, name, children: new Map(), round }
+    this.#byWatch.set(watch, [...places, node])
+    return node
+  }
+
+  #cut(node: WatchNode): void {
+    this.detach(node)
+    for (const child of node.children.values()) child.parent = undefined
+    node.children.clear()
   }
 }
 
 const EMPTY = new Uint8Array(0)
+const NONE: readonly WatchNode[] = []

@@ -9,6 +9,8 @@ export interface WatchEvents {
   onCreated(paths: readonly Uint8Array[]): void
   /** This directory was created or moved here; all of it is watched now, and must be walked. */
   onTree(path: Uint8Array): void
+  /** Everything at and below the root is watched; what was said to be unwatched before is watched again. */
+  onWatched(): void
   /** Events were lost at or below this path (empty: anywhere), which must be walked again. */
   onLost(path: Uint8Array, reason: WatchLoss): void
 }
@@ -16,8 +18,8 @@ export interface WatchEvents {
 /**
  * Why events are missing.
  * - `overflow`: more came than the queue holds; everything is watched again.
- * - `watch-limit`: the system allows no more watches; part of the tree stays unwatched. Said once.
- * - `unreadable`: the directory may not be read, so what is below it stays unwatched.
+ * - `watch-limit`: the system allows no more watches; part of the tree stays unwatched until `onWatched`.
+ * - `unreadable`: the directory may not be read, so what is below it stays unwatched until `onWatched`.
  * - `gone`: the root, or a drive mounted below it, is not there any more; nothing comes from it.
  * - `failed`: the watcher does not work any more.
  */
@@ -34,6 +36,9 @@ export interface WatchOptions {
 export interface Watcher {
   /** Watches held at present; 0 where that is not known. */
   readonly watchCount: number
+  /** Call it now and then, after a walk: watches what could not be watched before and what came without an event, as a drive that was
+   *  mounted; new ones are told as a tree. Cheap where there is nothing of the kind. */
+  refresh(): void
   /** Idempotent; no event comes after it resolves. */
   close(): Promise<void>
 }

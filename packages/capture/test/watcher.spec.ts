@@ -13,79 +13,13 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs'
-import { constants } from 'node:os'
 import { join } from 'node:path'
-import type { Watcher, WatchLoss, WatchOptions } from '@holdfast/capture'
+import type { Watcher, WatchOptions } from '@holdfast/capture'
 import { openInotifyWatcher } from '../src/inotify-watcher.ts'
-import { libc, type Libc } from '../src/libc.ts'
+import { libc } from '../src/libc.ts'
 import { openParcelWatcher } from '../src/parcel-watcher.ts'
-import { bytes, removeTempDirs, tempDir, text } from './temp.ts'
-
-/** Fails a test that waits for an event that never comes. */
-const PATIENCE_MS = 10_000
-
-/** What a watcher told, and a way to wait for it. */
-class Watched {
-  readonly dirty = new Set<string>()
-  readonly created = new Set<string>()
-  readonly trees = new Set<string>()
-  readonly lost: { path: string; reason: WatchLoss }[] = []
-  #check: () => void = () => undefined
-
-  options(root: string, exclude: string[] = []): WatchOptions {
-    return {
-      root: bytes(root),
-      exclude: exclude.map(bytes),
-      events: {
-        onDirty: (paths) => this.#note(this.dirty, paths),
-        onCreated: (paths) => this.#note(this.created, paths),
-        onTree: (path) => this.#note(this.trees, [path]),
-        onLost: (path, reason) => {
-          this.lost.push({ path: text(path), reason })
-          this.#check()
-        },
-      },
-    }
-  }
-
-  /** Whether someone who follows the contract looks at the path. */
-  covers(path: string): boolean {
-    if (this.dirty.has(path) || this.created.has(path)) return true
-    const above = (top: string): boolean => top === '' || path === top || path.startsWith(`${top}/`)
-    return [...this.trees].some(above) || this.lost.some((loss) => above(loss.path))
-  }
-
-  /** Whether the directory was announced to be walked. */
-  announced(path: string): boolean {
-    return [...this.trees].some((top) => top === '' || path === top || path.startsWith(`${top}/`))
-  }
-
-  async until(what: string, reached: () => boolean): Promise<void> {
-    let timer: NodeJS.Timeout | undefined
-    try {
-      await new Promise<void>((resolve, reject) => {
-        timer = setTimeout(() => reject(new Error(`waited in vain: ${what}`)), PATIENCE_MS)
-        this.#check = () => (reached() ? resolve() : undefined)
-        this.#check()
-      })
-    } finally {
-      clearTimeout(timer)
-      this.#check = () => undefined
-    }
-  }
-
-  forget(): void {
-    this.dirty.clear()
-    this.created.clear()
-    this.trees.clear()
-    this.lost.length = 0
-  }
-
-  #note(set: Set<string>, paths: readonly Uint8Array[]): void {
-    for (const path of paths) set.add(text(path))
-    this.#check()
-  }
-}
+import { removeTempDirs, tempDir } from './temp.ts'
+import { Watched } from './watched.ts'
 
 interface Kind {
   readonly open: (options: WatchOptions) => Promise<Watcher>
@@ -348,47 +282,10 @@ function watcherContract(kind: Kind): void {
   }
 }
 
-/** Refuses the watches from the given one on. */
-function refusing(calls: Libc, from: number, errno: number): Libc {
-  let count = 0
-  return {
-    ...calls,
-    inotifyAddWatch: (...args) => (++count >= from ? errno : calls.inotifyAddWatch(...args)),
-  }
-}
-
-async function openWith(calls: Libc): Promise<Watched> {
-  const root = tempDir()
-  for (const name of ['a', 'b', 'c']) mkdirSync(join(root, name))
-  const seen = new Watched()
-  const watcher = await openInotifyWatcher(calls, seen.options(root))
-  await watcher.close()
-  return seen
-}
-
 describe('inotify watcher', function () {
   const calls = libc()
   if (calls === undefined) return
   watcherContract({ open: (options) => openInotifyWatcher(calls, options), exact: true, tellsLoss: true })
-
-  describe('refused by the system', () => {
-    afterEach(removeTempDirs)
-
-    it('says once that there are no watches left, and watches what it can', async () => {
-      const seen = await openWith(refusing(calls, 3, -constants.errno.ENOSPC))
-      assert.deepEqual(seen.lost, [{ path: '', reason: 'watch-limit' }])
-    })
-
-    it('names a directory that may not be read', async () => {
-      const seen = await openWith(refusing(calls, 4, -constants.errno.EACCES))
-      assert.equal(seen.lost.length, 1)
-      assert.equal(seen.lost[0]?.reason, 'unreadable')
-    })
-
-    it('fails to open if the root may not be watched', async () => {
-      await assert.rejects(openWith(refusing(calls, 1, -constants.errno.ENOSPC)), { code: 'HF_SOURCE_UNAVAILABLE' })
-    })
-  })
 })
 
 describe('parcel watcher', () => {
