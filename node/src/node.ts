@@ -132,7 +132,13 @@ async function compose(options: StartNodeOptions, stack: Stack): Promise<Running
     random,
     addresses: () => transport.addresses(),
     onProblem: (error) => log.warn({ err: error }, 'a volume could not be given another member yet'),
+    onRecordLost: (error) =>
+      log.error(
+        { err: error },
+        'a record of promises is damaged: this node agrees to no change of that kind until then',
+      ),
   })
+  stack.push(() => authority.stop())
   authorityOf.current = authority
   authority.announce()
 
@@ -303,12 +309,13 @@ function driveDirectory(home: Home): string {
 
 function openCharter(home: Home): CharterState {
   const bundle = home.readState('charter')
-  if (bundle !== undefined) {
+  const next = 'holdfast join TOKEN in this home brings it from the node that made the token (holdfast invite)'
+  if (bundle === undefined) throw new HoldfastError('HF_DECODE', 'the charter of this home is missing', { next })
+  try {
     return CharterState.open(bundle, { mesh: home.identity.mesh, charterHash: home.identity.trustedCharterHash })
+  } catch (cause) {
+    throw new HoldfastError('HF_DECODE', 'the charter of this home is damaged', { cause, next })
   }
-  throw new HoldfastError('HF_DECODE', 'the charter of this home is missing', {
-    next: 'bring the file charter back from a copy of the home, or from another node of the mesh',
-  })
 }
 
 function admission(peer: NodeId, keeper: CharterKeeper, authority: Authority | undefined): Admission {

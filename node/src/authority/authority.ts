@@ -16,17 +16,20 @@ import { CharterChanges } from './charter-changes.ts'
 import type { CharterKeeper } from './charter-keeper.ts'
 import { Directories } from './directories.ts'
 import { Inviting } from './inviting.ts'
-import { memberAdded, Placement, ringFor } from './placement.ts'
+import { memberAdded, memberWithRole, Placement, ringFor } from './placement.ts'
 import { VolumeChanges } from './volume-changes.ts'
 
 export interface AuthorityParts {
-  readonly home: Home
+  readonly home: Pick<Home, 'signingKey' | 'readState' | 'writeState'>
   readonly keeper: CharterKeeper
-  readonly replication: Replication
+  readonly replication: Pick<Replication, 'call' | 'onCall' | 'onJoin' | 'peers'>
   readonly clock: Clock
   readonly random: Random
   readonly addresses: () => readonly string[]
+  /** A volume could not be given another member yet. */
   readonly onProblem: (error: unknown) => void
+  /** A record of promises cannot be read: this node makes none of that kind. */
+  readonly onRecordLost: (error: unknown) => void
 }
 
 export interface NewProtection {
@@ -47,10 +50,14 @@ export interface Authority {
   /** Encoded key ring of a volume, as sealed to this node. @throws HF_WRONG_KEY */
   keyRing(entry: VolumeEntry): Uint8Array
   directoryOf(volume: Uint8Array): string | undefined
+  /** Of volumes that the charter holds; some may not be protected any more. */
   directories(): readonly { readonly volume: VolumeId; readonly directory: string }[]
-  /** Adds a volume with this node as primary; the directory is remembered first. Members follow by themselves. */
+  /** Adds a volume with this node as primary. Members follow by themselves; those that are named are added before it returns.
+   *  @throws HF_CHARTER_REFUSED with nothing changed; HF_PEER_UNREACHABLE if the volume is protected, but not with every member named */
   protect(request: NewProtection): Promise<VolumeEntry>
   unprotect(volume: VolumeId): Promise<void>
+  /** Goes on with a volume of this node that was unprotected. */
+  protectAgain(volume: VolumeId): Promise<VolumeEntry>
   addMember(volume: VolumeId, node: NodeInfo, role: Role, operatorKey?: SigningKey): Promise<void>
   removeMember(volume: VolumeId, node: NodeId, operatorKey: SigningKey | undefined): Promise<void>
   setRole(volume: VolumeId, node: NodeId, role: Role, operatorKey: SigningKey | undefined): Promise<void>
@@ -61,6 +68,8 @@ export interface Authority {
   announce(): void
   /** Looks whether volumes of this node lack members. */
   place(): void
+  /** No timer is left when it returns. */
+  stop(): void
 }
 
 export function createAuthority(parts: AuthorityParts): Authority {
@@ -68,8 +77,9 @@ export function createAuthority(parts: AuthorityParts): Authority {
   const { signingKey } = home
   const self = asNodeId(signingKey.publicKey)
   const directories = new Directories(home)
-  const changes = new CharterChanges({ keeper, home, signingKey, replication, clock, random })
-  const volumeChanges = new VolumeChanges({ keeper, home, signingKey, replication })
+  const { onRecordLost } = parts
+  const changes = new CharterChanges({ keeper, home, signingKey, replication, clock, random, onRecordLost })
+  const volumeChanges = new VolumeChanges({ keeper, home, signingKey, replication, onRecordLost })
   const inviting = new Inviting({ keeper, changes, signingKey, replication, clock, random, addresses: parts.addresses })
   const isReachable = (node: NodeId): boolean =>
     replication.peers().some((peer) => peer.state === 'connected' && equalBytes(peer.peer, node))
@@ -78,8 +88,16 @@ export function createAuthority(parts: AuthorityParts): Authority {
     changes: volumeChanges,
     signingKey,
     isReachable,
+    clock,
     onProblem: parts.onProblem,
   })
+  const addNamed = async (volume: VolumeId, id: NodeId): Promise<void> => {
+    const node = keeper.state.node(id)
+    if (node === undefined) throw new HoldfastError('HF_NOT_FOUND', 'there is no such node in the mesh')
+    await volumeChanges.change(volume, (entry) =>
+      isMember(entry, id) ? undefined : memberAdded(entry, node, signingKey),
+    )
+  }
 
   return {
     keeper,
@@ -92,31 +110,25 @@ export function createAuthority(parts: AuthorityParts): Authority {
     volumes: () => keeper.state.volumes(),
     keyRing: (entry) => ringFor(entry, signingKey),
     directoryOf: (volume) => directories.get(volume),
-    directories: () => directories.entries(),
+    directories: () => directories.entries().filter(({ volume }) => keeper.state.volume(volume) !== undefined),
 
     async protect({ name, directory, copies, members }) {
       const nonce = random.bytes(16)
       const volume = volumeIdOf(keeper.state.mesh().id, self, nonce)
       const ring = createKeyRing(volume, random.bytes(32)).encode()
       const sealedKeys = [self, keeper.state.mesh().operatorKey].map((to) => ({ to, sealed: sealTo(to, ring) }))
+      const added = addVolume(keeper.state, signingKey, {
+        nonce,
+        name,
+        copies,
+        public: false,
+        sealedKeys,
+        createdAtMs: clock.nowMs(),
+      })
       // The directory first: a crash in between leaves an unused line, not a volume without a directory.
       directories.set(volume, directory)
-      keeper.apply(
-        addVolume(keeper.state, signingKey, {
-          nonce,
-          name,
-          copies,
-          public: false,
-          sealedKeys,
-          createdAtMs: clock.nowMs(),
-        }),
-      )
-      for (const id of members) {
-        const node = keeper.state.node(id)
-        if (node !== undefined && !equalBytes(id, self)) {
-          await volumeChanges.change(volume, (entry) => memberAdded(entry, node, signingKey))
-        }
-      }
+      keeper.apply(added)
+      for (const id of members) await addNamed(volume, id).catch((cause: unknown) => memberFailed(name, cause))
       placement.run()
       return required(keeper.state.volume(volume))
     },
@@ -124,8 +136,17 @@ export function createAuthority(parts: AuthorityParts): Authority {
     unprotect: (volume) =>
       volumeChanges.change(volume, (entry) => (entry.protected ? { protected: false } : undefined)),
 
+    async protectAgain(volume) {
+      await volumeChanges.change(volume, (entry) => (entry.protected ? undefined : { protected: true }))
+      return required(keeper.state.volume(volume))
+    },
+
     addMember: (volume, node, role, operatorKey) =>
-      volumeChanges.change(volume, (entry) => memberAdded(entry, { ...node, role }, signingKey), operatorKey),
+      volumeChanges.change(
+        volume,
+        (entry) => (isMember(entry, node.id) ? undefined : memberAdded(entry, { ...node, role }, signingKey)),
+        operatorKey,
+      ),
 
     removeMember: (volume, node, operatorKey) =>
       volumeChanges.change(
@@ -138,17 +159,7 @@ export function createAuthority(parts: AuthorityParts): Authority {
       ),
 
     setRole: (volume, node, role, operatorKey) =>
-      volumeChanges.change(
-        volume,
-        (entry) => ({
-          members: entry.members.map((member) =>
-            equalBytes(member.node, node)
-              ? { ...member, role, voter: member.voter && role !== 'learner' && role !== 'vault' }
-              : member,
-          ),
-        }),
-        operatorKey,
-      ),
+      volumeChanges.change(volume, (entry) => memberWithRole(entry, node, role, signingKey), operatorKey),
 
     removeNode: (node, operatorKey) =>
       changes.change((state) => (state.node(node) === undefined ? [] : [{ type: 'remove', node }]), operatorKey),
@@ -164,7 +175,21 @@ export function createAuthority(parts: AuthorityParts): Authority {
     },
 
     place: () => placement.run(),
+    stop: () => placement.stop(),
   }
+}
+
+const isMember = (entry: VolumeEntry, node: NodeId): boolean =>
+  entry.members.some((member) => equalBytes(member.node, node))
+
+/** The volume is there whatever became of the member. */
+function memberFailed(volume: string, cause: unknown): never {
+  if (!(cause instanceof HoldfastError)) throw cause
+  throw new HoldfastError(
+    cause.code,
+    `volume ${volume} is protected, but not with every member that was named: ${cause.message}`,
+    { cause, retryable: cause.retryable, next: `holdfast member add ${volume} NODE` },
+  )
 }
 
 function required<T>(value: T | undefined): T {

@@ -8,7 +8,7 @@ const DIRECTORIES_VERSION = 1
 /** Which directory of this machine each volume is captured from; nobody else's business, so not in the charter. */
 export class Directories {
   readonly #home: Pick<Home, 'writeState'>
-  readonly #byVolume: Map<string, string>
+  #byVolume: ReadonlyMap<string, string>
 
   constructor(home: Pick<Home, 'readState' | 'writeState'>) {
     this.#home = home
@@ -20,10 +20,11 @@ export class Directories {
     return this.#byVolume.get(hexOf(volume))
   }
 
-  /** Durable when it returns. */
+  /** Durable when it returns. @throws as `Home.writeState`; nothing is noted then */
   set(volume: VolumeId, directory: string): void {
-    this.#byVolume.set(hexOf(volume), directory)
-    this.#home.writeState('directories', encode(this.#byVolume))
+    const next = new Map(this.#byVolume).set(hexOf(volume), directory)
+    this.#home.writeState('directories', encode(next))
+    this.#byVolume = next
   }
 
   entries(): readonly { readonly volume: VolumeId; readonly directory: string }[] {

@@ -33,20 +33,28 @@ export interface VolumeChangesParts {
   readonly home: Pick<Home, 'readState' | 'writeState'>
   readonly signingKey: SigningKey
   readonly replication: Pick<Replication, 'call' | 'onCall'>
+  readonly onRecordLost: (error: unknown) => void
 }
 
 /** Changes of the volumes whose primary this node is, and this node's agreement to changes of others. */
 export class VolumeChanges {
   readonly #parts: VolumeChangesParts
   readonly #self: NodeId
-  #locks: CosignLocks
+  #locks: CosignLocks = new Map()
+  /** The record of co-signatures cannot be read. It stays as it is, and nothing is co-signed, until a person says so. */
+  #lost = false
   #changing: Promise<unknown> = Promise.resolve()
 
   constructor(parts: VolumeChangesParts) {
     this.#parts = parts
     this.#self = asNodeId(parts.signingKey.publicKey)
-    const kept = parts.home.readState('votes')
-    this.#locks = kept === undefined ? new Map() : decodeCosignLocks(kept)
+    try {
+      const kept = parts.home.readState('votes')
+      if (kept !== undefined) this.#locks = decodeCosignLocks(kept)
+    } catch (error) {
+      this.#lost = true
+      parts.onRecordLost(error)
+    }
     parts.replication.onCall(COSIGN_METHOD, (request) => Promise.resolve(encodeCosignReply(this.#cosign(request))))
   }
 
@@ -68,23 +76,25 @@ export class VolumeChanges {
     operatorKey: SigningKey | undefined,
   ): Promise<void> {
     const { keeper, signingKey } = this.#parts
+    let said = ''
     for (let attempt = 0; attempt < STEP_TRIES_MAX; attempt++) {
       const entry = keeper.state.volume(volume)
       if (entry === undefined) throw new HoldfastError('HF_NOT_FOUND', 'there is no such volume in the charter')
       const change = changeOf(entry)
       if (change === undefined) return
       const open = openStep(keeper.state, signingKey, this.#locks, volume, change)
-      const { votes, locked } = await this.#gather(open)
+      const { votes, locked, reasons } = await this.#gather(open)
+      said = reasons.length === 0 ? '' : ` (${[...new Set(reasons)].join('; ')})`
       if (isAgreed(open, this.#self, votes)) {
         keeper.apply(completeStep(keeper.state, signingKey, open, votes, operatorKey))
         return
       }
       if (locked === undefined) break
-      await this.#finishForgotten(locked)
+      await this.#finishForgotten(locked, operatorKey)
     }
     throw new HoldfastError(
       'HF_PEER_UNREACHABLE',
-      'too few voters of the volume agreed in time; its members stay as they are',
+      `too few voters of the volume agreed in time${said}; its members stay as they are`,
       {
         retryable: true,
         next: 'holdfast peers shows who is missing',
@@ -93,18 +103,23 @@ export class VolumeChanges {
   }
 
   /** A step that this node made and forgot (a home of an older copy): its voters hold on to it, so it is completed first. */
-  async #finishForgotten(request: Uint8Array): Promise<void> {
+  async #finishForgotten(request: Uint8Array, operatorKey: SigningKey | undefined): Promise<void> {
     const { keeper, signingKey } = this.#parts
     const open = adoptStep(keeper.state, signingKey, request)
     const { votes } = await this.#gather(open)
-    if (isAgreed(open, this.#self, votes)) keeper.apply(completeStep(keeper.state, signingKey, open, votes))
+    if (!isAgreed(open, this.#self, votes)) return
+    keeper.apply(completeStep(keeper.state, signingKey, open, votes, operatorKey))
   }
 
-  async #gather(open: OpenStep): Promise<{ votes: Vote[]; locked?: Uint8Array }> {
-    const { replication } = this.#parts
+  async #gather(open: OpenStep): Promise<{ votes: Vote[]; reasons: string[]; locked?: Uint8Array }> {
+    const { replication, keeper } = this.#parts
     // The own lock first, durably: if this try is given up, the next one is numbered past it, and voters let go of this one.
-    if (open.ask.length > 0) this.#cosign(open.request)
+    if (open.ask.length > 0) {
+      if (this.#lost) throw recordLost()
+      this.#cosign(open.request)
+    }
     const votes: Vote[] = []
+    const reasons: string[] = []
     let locked: Uint8Array | undefined
     await Promise.all(
       open.ask.map(async (voter) => {
@@ -114,17 +129,20 @@ export class VolumeChanges {
           )
           const vote = cosignatureOf(voter, reply)
           if (vote !== undefined) votes.push(vote)
-          else if (reply.type === 'refused') locked ??= reply.locked
+          if (reply.type !== 'refused') return
+          locked ??= reply.locked
+          reasons.push(`${keeper.nameOf(voter)}: ${reply.reason}`)
         } catch {
           // A voter that does not answer has not agreed; whether enough did is judged by the caller.
         }
       }),
     )
-    return { votes, ...(locked === undefined ? {} : { locked }) }
+    return { votes, reasons, ...(locked === undefined ? {} : { locked }) }
   }
 
   #cosign(request: Uint8Array): ReturnType<typeof answerCosign>['reply'] {
     const { keeper, signingKey, home } = this.#parts
+    if (this.#lost) return { type: 'refused', reason: recordLost().message }
     const { locks, persist, reply } = answerCosign(keeper.state, this.#locks, signingKey, request)
     if (persist) {
       home.writeState('votes', encodeCosignLocks(locks))
@@ -133,3 +151,8 @@ export class VolumeChanges {
     return reply
   }
 }
+
+const recordLost = (): HoldfastError =>
+  new HoldfastError('HF_DECODE', 'the record of co-signatures (the file votes) of this home is damaged', {
+    next: 'if this home was not brought back from an older copy, remove that file and restart the node',
+  })

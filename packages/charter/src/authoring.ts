@@ -21,9 +21,13 @@ export function announceAddresses(state: CharterState, key: SigningKey, addresse
   return bundleOf(state, signEntry(key, { type: 'addresses', mesh: state.mesh().id, author, counter, addresses }))
 }
 
-/** Adds an invitation of this node; its expired ones are dropped. @throws HF_BUSY beyond `INVITATIONS_MAX` */
+/** Adds an invitation of this node. Its expired ones are dropped, and where there is no room else those that have let their
+ *  node in: the charter's chain knows that they were used. @throws HF_BUSY beyond `INVITATIONS_MAX` */
 export function addInvitation(state: CharterState, key: SigningKey, invitation: Invitation, nowMs: number): Uint8Array {
-  const kept = state.invitationsOf(key.publicKey).filter((held) => held.expiresAtMs > nowMs)
+  const current = state.invitationsOf(key.publicKey).filter((held) => held.expiresAtMs > nowMs)
+  const isDone = ({ oneTimeKey, usedBy }: Invitation): boolean =>
+    usedBy !== undefined && state.admittedBy(oneTimeKey, usedBy)
+  const kept = current.length < INVITATIONS_MAX ? current : current.filter((held) => !isDone(held))
   if (kept.length >= INVITATIONS_MAX) {
     throw new HoldfastError('HF_BUSY', `this node has ${kept.length} open invitations, the most there can be`, {
       next: 'wait until one has expired, or invite from another node',

@@ -101,10 +101,11 @@ function hearRefusal(run: ProposalRun, from: NodeId, message: Refusal): Proposal
   const refusals = new Map(run.refusals).set(hexOf(from), message)
   const next = { ...run, refusals }
   if (run.voters.length - refusals.size >= run.proposal.majority) return { run: next }
-  return { run: next, outcome: failureOf(next) }
+  return { run: next, outcome: giveUp(next) }
 }
 
-function failureOf(run: ProposalRun): ProposalOutcome {
+/** The end of a ballot in which nobody else will answer: what those who refused said. */
+export function giveUp(run: ProposalRun): Extract<ProposalOutcome, { type: 'failed' }> {
   let round = run.proposal.ballot.round + 1
   const otherHeads: NodeId[] = []
   const reasons: string[] = []
