@@ -113,4 +113,17 @@ describe('versions of files, looked at on another node', function () {
     assert.equal(summary.files, [...manifestOf(data).values()].filter((entry) => entry.type === 'file').length)
     assert.throws(() => manifestOf(to), /ENOENT/)
   })
+
+  it('unprotected, its history stays; protected again, the volume goes on with what changed meanwhile', async () => {
+    await a.ok('unprotect', 'data')
+    writeFileSync(`${data}/report.txt`, 'while nobody looked\n')
+    await a.ok('flush')
+    assert.equal((await b.ok('cat', 'data:report.txt')).stdout, 'three\n')
+    await a.ok('protect', data, '--name', 'data')
+    await a.ok('flush')
+    writeFileSync(`${data}/report.txt`, 'captured as before\n')
+    await a.ok('flush')
+    const sizes = (await b.json<Version[]>('log', 'data:report.txt')).map(({ size }) => size)
+    assert.deepEqual(sizes, [19, 20, 6, 12, 4])
+  })
 })

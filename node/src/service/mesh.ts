@@ -1,10 +1,24 @@
 import fs from 'node:fs'
 import path from 'node:path'
-import { mayVote, type CharterChange, type NodeInfo, type Role } from '@holdfast/charter'
+import {
+  isName,
+  mayVote,
+  VOLUME_NAME_BYTES_MAX,
+  type CharterChange,
+  type NodeInfo,
+  type Role,
+  type VolumeEntry,
+} from '@holdfast/charter'
 import { parseOperatorKey, type SigningKey } from '@holdfast/keys'
 import { equalBytes, hexOf, HoldfastError } from '@holdfast/ports'
 import { isoTime } from '../api/iso-time.ts'
-import { NODE_ROLES, type CharterChangeAnswer, type NodeRole, type NodeService } from '../api/service.ts'
+import {
+  NODE_ROLES,
+  type CharterChangeAnswer,
+  type NodeRole,
+  type NodeService,
+  type ProtectAnswer,
+} from '../api/service.ts'
 import { findByName } from './find-by-name.ts'
 import type { ServiceParts } from './parts.ts'
 
@@ -51,9 +65,18 @@ export function createMesh(parts: ServiceParts, places: { home: string; drive: s
   return {
     async protect({ directory, name, copies, members }) {
       const real = checkDirectory(directory, places)
-      for (const known of authority.directories())
-        checkApart(real, known.directory, authority.state.volume(known.volume)?.name)
+      const known = authority.directories().map(({ volume, directory: place }) => ({
+        entry: authority.state.volume(volume),
+        place,
+      }))
+      for (const { entry, place } of known) if (entry?.protected === true) checkApart(real, place, entry.name)
       const volumeName = name ?? path.basename(real)
+      const before = known.find(({ entry, place }) => place === real && entry?.name === volumeName)?.entry
+      if (before !== undefined && equalBytes(before.primary, self)) {
+        checkSameCopies(before, copies)
+        return protecting(await authority.protectAgain(before.volume), real)
+      }
+      checkName(volumeName, name === undefined)
       if (authority.volumes().some((entry) => entry.name === volumeName)) {
         throw new HoldfastError(
           'HF_ALREADY_EXISTS',
@@ -63,21 +86,16 @@ export function createMesh(parts: ServiceParts, places: { home: string; drive: s
           },
         )
       }
-      const nodes = (members ?? []).map(findNode)
+      const others = new Map((members ?? []).map((text) => [hexOf(findNode(text).id), findNode(text).id]))
+      others.delete(hexOf(self))
+      checkRoom(others.size, copies ?? COPIES_DEFAULT)
       const entry = await authority.protect({
         name: volumeName,
         directory: real,
         copies: copies ?? COPIES_DEFAULT,
-        members: nodes.map((node) => node.id),
+        members: [...others.values()],
       })
-      await parts.volumesOpened()
-      return {
-        volume: entry.name,
-        id: hexOf(entry.volume),
-        directory: real,
-        copies: entry.copies,
-        members: entry.members.map((member) => authority.nameOf(member.node)),
-      }
+      return protecting(entry, real)
     },
 
     async unprotect({ volume }) {
@@ -128,8 +146,17 @@ export function createMesh(parts: ServiceParts, places: { home: string; drive: s
           },
         )
       }
-      await authority.removeNode(node.id, keyOf(operatorKey))
-      return changed(`node ${node.name} is out of the mesh; what it holds is its own to keep or delete`)
+      const key = keyOf(operatorKey)
+      // Its memberships first: while it is a node, its own vote can still help to end them.
+      if (key !== undefined && equalBytes(key.publicKey, authority.state.mesh().operatorKey))
+        await endMemberships(node, key)
+      await authority.removeNode(node.id, key)
+      const still = volumesOf(node).map(
+        (entry) => `holdfast member remove ${entry.name} ${node.name} on ${authority.nameOf(entry.primary)}`,
+      )
+      const left =
+        still.length === 0 ? '' : `; volumes still count its copy and its vote, until you run: ${still.join('; ')}`
+      return changed(`node ${node.name} is out of the mesh; what it holds is its own to keep or delete${left}`)
     },
 
     async memberAdd({ volume, node: text, role, operatorKey }) {
@@ -148,7 +175,7 @@ export function createMesh(parts: ServiceParts, places: { home: string; drive: s
 
     async memberRemove({ volume, node: text, operatorKey }) {
       const entry = entryOf(volume)
-      const node = memberOf(entry, findNode(text))
+      const node = memberOf(entry, text)
       if (!equalBytes(entry.primary, self)) throw notPrimary(entry.name, authority.nameOf(entry.primary))
       if (equalBytes(node.id, self)) throw primaryStays(entry.name)
       await authority.removeMember(entry.volume, node.id, keyOf(operatorKey))
@@ -157,7 +184,7 @@ export function createMesh(parts: ServiceParts, places: { home: string; drive: s
 
     async memberRole({ volume, node: text, role, operatorKey }) {
       const entry = entryOf(volume)
-      const node = memberOf(entry, findNode(text))
+      const node = memberOf(entry, text)
       if (!equalBytes(entry.primary, self)) throw notPrimary(entry.name, authority.nameOf(entry.primary))
       if (equalBytes(node.id, self)) throw primaryStays(entry.name)
       await authority.setRole(entry.volume, node.id, role, keyOf(operatorKey))
@@ -179,8 +206,44 @@ export function createMesh(parts: ServiceParts, places: { home: string; drive: s
       ),
   }
 
-  function memberOf(entry: ReturnType<typeof entryOf>, node: NodeInfo): NodeInfo {
-    if (entry.members.some((member) => equalBytes(member.node, node.id))) return node
+  function volumesOf(node: NodeInfo): readonly VolumeEntry[] {
+    return authority.volumes().filter((entry) => entry.members.some((member) => equalBytes(member.node, node.id)))
+  }
+
+  async function endMemberships(node: NodeInfo, key: SigningKey): Promise<void> {
+    for (const entry of volumesOf(node)) {
+      if (!equalBytes(entry.primary, self)) continue
+      try {
+        await authority.removeMember(entry.volume, node.id, key)
+      } catch (error) {
+        // A node that was stolen has to leave the mesh even if too few voters can be asked; the answer says what is left to do.
+        parts.log.warn({ err: error, volume: entry.name }, 'the membership of a node that is removed was not ended')
+      }
+    }
+  }
+
+  async function protecting(entry: VolumeEntry, directory: string): Promise<ProtectAnswer> {
+    await parts.volumesOpened()
+    return {
+      volume: entry.name,
+      id: hexOf(entry.volume),
+      directory,
+      copies: entry.copies,
+      members: entry.members.map((member) => authority.nameOf(member.node)),
+    }
+  }
+
+  /** A member by name or id, also one whose node has left the mesh. */
+  function memberOf(entry: VolumeEntry, text: string): NodeInfo {
+    const members = entry.members.flatMap((member) => authority.node(member.node) ?? [])
+    const node = findByName(
+      'node',
+      text,
+      [...new Map([...authority.nodes(), ...members].map((each) => [hexOf(each.id), each])).values()],
+      (each) => each.name,
+      (each) => each.id,
+    )
+    if (members.some((member) => equalBytes(member.id, node.id))) return node
     throw new HoldfastError('HF_NOT_FOUND', `${node.name} is no member of volume ${entry.name}`, {
       next: `holdfast member ls ${entry.name}`,
     })
@@ -214,6 +277,32 @@ function changeText(change: CharterChange, nameOf: (id: Uint8Array) => string): 
     case 'set':
       return `${change.node.name} is now ${change.node.role} in ${change.node.region}`
   }
+}
+
+/** @throws HF_BAD_INPUT */
+function checkName(name: string, fromDirectory: boolean): void {
+  if (isName(name, VOLUME_NAME_BYTES_MAX)) return
+  const whose = fromDirectory ? 'the name of the directory' : '--name'
+  throw new HoldfastError('HF_BAD_INPUT', `${whose}, "${name}", cannot be a volume's; nothing was changed`, {
+    next: `give --name with 1 to ${VOLUME_NAME_BYTES_MAX} bytes, without ":" and "/" and not beginning with "-"`,
+  })
+}
+
+/** Members that are named must fit into the copies: more need the operator key, which `protect` does not ask for. @throws HF_BAD_INPUT */
+function checkRoom(memberCount: number, copies: number): void {
+  if (memberCount < copies) return
+  const wanted = `${memberCount} members besides this node are ${memberCount + 1} copies`
+  throw new HoldfastError('HF_BAD_INPUT', `${wanted}, not ${copies}; nothing was changed`, {
+    next: `--copies ${memberCount + 1}, or fewer --member`,
+  })
+}
+
+/** @throws HF_POLICY */
+function checkSameCopies({ name, copies }: VolumeEntry, wanted: number | undefined): void {
+  if (wanted === undefined || wanted === copies) return
+  throw new HoldfastError('HF_POLICY', `volume ${name} was made with ${copies} copies; nothing was changed`, {
+    next: 'leave --copies out to go on with it, or give another --name for a new volume',
+  })
 }
 
 /** The directory without symbolic links, apart from the home and the drive. @throws HF_BAD_INPUT */

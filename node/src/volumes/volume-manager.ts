@@ -198,7 +198,7 @@ export class VolumeManager {
       }
       try {
         if (running === undefined) await this.#open(entry)
-        else this.#update(running, entry)
+        else await this.#update(running, entry)
       } catch (error) {
         log.error({ err: error, volume: entry.name }, 'a volume could not be opened')
         if (this.#starting) throw error
@@ -207,16 +207,17 @@ export class VolumeManager {
     authority.place()
   }
 
-  #update(running: Running, entry: VolumeEntry): void {
+  async #update(running: Running, entry: VolumeEntry): Promise<void> {
+    if (entry.protected && !running.volume.entry.protected) {
+      await this.#closeOne(running)
+      return this.#open(entry)
+    }
     running.volume.updateEntry(entry)
     this.#parts.volumes.changed()
-    if (!entry.protected && running.capture !== undefined) {
-      const { capture } = running
-      running.capture = undefined
-      void capture
-        .stop()
-        .catch((error: unknown) => this.#parts.log.warn({ err: error }, 'capture did not stop cleanly'))
-    }
+    const { capture } = running
+    if (entry.protected || capture === undefined) return
+    running.capture = undefined
+    await capture.stop().catch((error: unknown) => this.#parts.log.warn({ err: error }, 'capture did not stop cleanly'))
   }
 
   async #open(entry: VolumeEntry): Promise<void> {
