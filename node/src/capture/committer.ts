@@ -48,8 +48,8 @@ export class Committer {
   /** Records what differs from the history. `readMs`: wall clock before the reading began.
    *  @throws what the sink or the stat store threw */
   async put(group: SealedGroup, reads: readonly Read[], readMs: number): Promise<Settled[]> {
-    const kept = reads.filter(({ draft }) => draft.type !== 'other')
-    const others = reads.filter(({ draft }) => draft.type === 'other')
+    const kept = reads.filter(({ draft }) => !isSocket(draft))
+    const others = reads.filter(({ draft }) => isSocket(draft))
     const rows = kept.map(({ draft }) => rowOf(draft, readMs))
     const drafts = await this.#changed(kept, rows)
     const deletions = (await this.#known(others.map(({ change }) => change))).map(({ path }) => path)
@@ -151,6 +151,9 @@ export class Committer {
   }
 }
 
+/** What is left out of the history. */
+export const isSocket = ({ type, special }: Draft): boolean => type === 'other' && special === undefined
+
 function rowOf(draft: Draft, readMs: number): StatRow {
   const { path, stat } = draft
   const words = new Uint32Array(STAT_WORDS)
@@ -159,8 +162,7 @@ function rowOf(draft: Draft, readMs: number): StatRow {
 }
 
 /** An equal status proves nothing if the change was so young when the file was read that another one can have the same times. */
-function isRacy({ type, torn, stat }: Draft, readMs: number): boolean {
-  if (type !== 'file') return false
+function isRacy({ torn, stat }: Draft, readMs: number): boolean {
   if (torn || stat === undefined) return true
   const youngest = stat.mtimeNs > stat.ctimeNs ? stat.mtimeNs : stat.ctimeNs
   return youngest >= BigInt(Math.floor(readMs - RACY_MS)) * 1_000_000n

@@ -4,16 +4,32 @@ import { blake3 } from '@holdfast/hash'
 import type { Draft } from '../ingest/types.ts'
 import type { HistoryRow } from './types.ts'
 
-/** Equal keys stand for equal content of two states of one path. */
+/** Equal keys stand for equal content, attributes and links of two states of one path. */
 export const CONTENT_KEY_BYTES = 16
 
 const NONE = new Uint8Array(CONTENT_KEY_BYTES)
 const EXTENT_BYTES = 20
 const EMPTY = new Uint8Array(0)
 
-/** What stands for the content of a file or the target of a link: the same of a draft as of the row that it became. The fingerprint of a
- *  file of one segment, the begin of the recipe's name of a large one, else a hash. */
+/** What stands for all that a status does not tell: content or target, and attributes, links, holes and device numbers where there are
+ *  any. The same of a draft as of the row that it became. */
 export function contentKeyOf(state: Draft | HistoryRow): Uint8Array {
+  const key = bytesKeyOf(state)
+  const { xattrs, hardLink, sparse, special } = state
+  if (xattrs === undefined && hardLink === undefined && sparse === undefined && special === undefined) return key
+  const parts: Uint8Array[] = [
+    key,
+    Uint8Array.of(sparse === true ? 1 : 0, hardLink?.byteLength ?? 0),
+    hardLink ?? EMPTY,
+  ]
+  parts.push(Buffer.from(special === undefined ? ';' : `${special.kind} ${special.major} ${special.minor};`))
+  for (const { name, value } of xattrs ?? [])
+    parts.push(Buffer.from(`${name.byteLength} ${value.byteLength};`), name, value)
+  return begin(blake3(Buffer.concat(parts)))
+}
+
+/** The fingerprint of a file of one segment, the begin of the recipe's name of a large one, else a hash. */
+function bytesKeyOf(state: Draft | HistoryRow): Uint8Array {
   if (state.type === 'symlink') return begin(blake3(state.target ?? EMPTY))
   const recipe = recipeOf(state)
   if (recipe !== undefined) return begin(recipe)
@@ -27,7 +43,7 @@ export function contentKeyOf(state: Draft | HistoryRow): Uint8Array {
 export function wordsOfHistory({ type, target, size, mode, uid, gid, mtimeNs }: HistoryRow): Uint32Array {
   const words = new Uint32Array(STAT_WORDS)
   const shown = { mode, uid, gid, mtimeNs, size: type === 'symlink' ? (target?.byteLength ?? 0) : size }
-  encodeStat({ ...shown, type: TYPES[type] ?? 'other', dev: 0n, ino: 0n, ctimeNs: 0n }, words)
+  encodeStat({ ...shown, type: TYPES[type] ?? 'other', dev: 0n, ino: 0n, ctimeNs: 0n, linked: false }, words)
   return words
 }
 

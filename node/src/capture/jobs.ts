@@ -2,7 +2,7 @@ import { keyOf } from '@holdfast/capture'
 import type { Clock } from '@holdfast/ports'
 import type { Draft, IngestPool, SealedGroup } from '../ingest/types.ts'
 import type { Change, ChangeQueue } from './change-queue.ts'
-import { Committer, type Read } from './committer.ts'
+import { Committer, isSocket, type Read } from './committer.ts'
 import type { HotFiles } from './hot-files.ts'
 import * as limits from './limits.ts'
 import type { CaptureHealth, VolumeCaptureOptions } from './types.ts'
@@ -35,7 +35,7 @@ export class Jobs {
   #busyBytes = 0
   #done = { files: 0, bytes: 0 }
   #notedSeq: number | undefined
-  /** Fifos, sockets and devices met. */
+  /** Sockets met. */
   skipped = 0
 
   constructor(parts: JobsParts) {
@@ -119,7 +119,7 @@ export class Jobs {
 
   async #read(changes: readonly Change[], left: Map<string, Change>): Promise<void> {
     const committer = this.#committer
-    const { clock, options, pool, onCaptured, onProgress } = this.#parts
+    const { clock, options, pool, onCaptured, onUnreadable, onProgress } = this.#parts
     const readMs = clock.nowMs()
     const paths = changes.map(({ path, size }) => ({ path, sizeHint: size }))
     const onGroup = async (group: SealedGroup): Promise<void> => {
@@ -130,6 +130,9 @@ export class Jobs {
         onCaptured(change.path)
         this.#release(change, left, captured)
       }
+      // After the captured ones, which takes a path off the list of those that cannot be read.
+      for (const { path, error } of reads.map(({ draft }) => draft))
+        if (error !== undefined) onUnreadable(path, error.code, error.message)
       onProgress()
     }
     await pool.ingest({ volume: options.volume, root: options.root, paths }, onGroup, this.#abort.signal)
@@ -152,7 +155,7 @@ export class Jobs {
       onUnreadable(path, error?.code ?? 'HF_UNREADABLE', error?.message ?? 'it cannot be read')
       return []
     }
-    if (type === 'other') {
+    if (isSocket(draft)) {
       this.skipped++
       onHealth({ type: 'skipped', path })
     }

@@ -23,8 +23,9 @@ export interface StatBatch {
 }
 
 /** Keys, behind the store's prefix: `s` is the seq and which half is in use; the number of the half (0 or 1) and a path, a row. Values
- *  begin with their version. */
-const VERSION = 1
+ *  begin with their version: rows of another one say less, so a head of another one means that the catalog is compared with
+ *  everything on disk. */
+const VERSION = 2
 const HEAD = 0x73
 const HEAD_BYTES = 10
 const FLAG_RACY = 1

@@ -1,3 +1,4 @@
+import type { ExtendedAttribute, SpecialFile } from '@holdfast/capture'
 import type { ChunkId, Clock, VolumeId } from '@holdfast/ports'
 import type { Draft, IngestPool, SealedGroup } from '../ingest/types.ts'
 
@@ -6,7 +7,7 @@ export interface CaptureBatch {
   /** The group that the drafts come from: its frames must become durable even if every draft of it was found unchanged and left out.
    *  Absent for a batch of deletions only. */
   readonly group?: SealedGroup
-  /** To be recorded as puts, in this order. Only files, directories and symlinks. */
+  /** To be recorded as puts, in this order. Only what was read and can be kept: no sockets. */
   readonly drafts: readonly Draft[]
   /** Relative paths to be recorded as deletes after the drafts, children before parents. */
   readonly deletions: readonly Uint8Array[]
@@ -32,6 +33,10 @@ export interface HistoryRow {
   readonly size: number
   readonly target?: Uint8Array | undefined
   readonly content?: HistoryContent | undefined
+  readonly xattrs?: readonly ExtendedAttribute[]
+  readonly hardLink?: Uint8Array
+  readonly sparse?: true
+  readonly special?: SpecialFile
 }
 
 export interface HistoryContent {
@@ -56,7 +61,7 @@ export interface StatRow {
   readonly keyed: boolean
   /** The change was so recent when it was read that an equal key proves nothing: it is read again by the next walk. */
   readonly racy: boolean
-  /** 16 bytes that stand for the content of a file or the target of a link. */
+  /** 16 bytes that stand for all that the status does not tell; see `contentKeyOf`. */
   readonly content: Uint8Array
 }
 
@@ -83,10 +88,10 @@ export type CaptureHealth =
   /** The root is missing, not a directory, or another file system than before: nothing is taken for deleted. */
   | { readonly type: 'unavailable'; readonly message: string }
   | { readonly type: 'available' }
-  /** The path exists and cannot be read; its last version stays. */
+  /** The path exists and cannot be read, so that its last version stays; or something of it is not kept. */
   | { readonly type: 'unreadable'; readonly path: Uint8Array; readonly code: string; readonly message: string }
   | { readonly type: 'torn'; readonly path: Uint8Array }
-  /** Fifos, sockets and devices are not captured yet. */
+  /** A socket: it is nothing without the program that listens on it. */
   | { readonly type: 'skipped'; readonly path: Uint8Array }
   /** Part of the tree cannot be watched: only walks see changes there. */
   | { readonly type: 'unwatched'; readonly path: Uint8Array; readonly reason: string }

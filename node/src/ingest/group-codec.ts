@@ -2,7 +2,7 @@
  * A group as one message between threads: a flat buffer, moved and not copied. As objects, a group of small files would cost the
  * threads more than reading the files. Both ends are this very module, so there is no version.
  */
-import type { EntryType } from '@holdfast/capture'
+import type { EntryType, ExtendedAttribute, SpecialFile } from '@holdfast/capture'
 import type { ChunkId, ErrorCode } from '@holdfast/ports'
 import {
   asChunkId,
@@ -18,6 +18,8 @@ import { FINGERPRINT_BYTES } from '@holdfast/sealing'
 import type { FrameEntry } from '@holdfast/store-pack'
 import { GROUP_MESSAGE_BYTES } from './limits.ts'
 import type { Draft, DraftRef } from './types.ts'
+
+type WritableDraft = { -readonly [Field in keyof Draft]: Draft[Field] }
 
 /** A written frame and the number that its chunk has in the segment table. */
 export interface AnnouncedFrame {
@@ -40,6 +42,11 @@ const TARGET = 4
 const EXTENTS = 8
 const RECIPE = 16
 const ERROR = 32
+const XATTRS = 64
+const HARD_LINK = 128
+const SPARSE = 256
+const SPECIAL = 512
+const SPECIAL_KINDS: readonly SpecialFile['kind'][] = ['fifo', 'character', 'block']
 
 const flag = (bit: number, value: unknown): number => (value === undefined || value === false ? 0 : bit)
 
@@ -87,13 +94,17 @@ export function decodeGroup(buffer: ArrayBuffer): GroupContent {
 function encodeDraft(out: Writer, draft: Draft): void {
   const { stat, target, extents, recipe, error, refs, needs } = draft
   out.u8(DRAFT_TYPES.indexOf(draft.type))
-  out.u8(
+  out.u32(
     flag(TORN, draft.torn) |
       flag(STAT, stat) |
       flag(TARGET, target) |
       flag(EXTENTS, extents) |
       flag(RECIPE, recipe) |
-      flag(ERROR, error),
+      flag(ERROR, error) |
+      flag(XATTRS, draft.xattrs) |
+      flag(HARD_LINK, draft.hardLink) |
+      flag(SPARSE, draft.sparse) |
+      flag(SPECIAL, draft.special),
   )
   out.sized(draft.path)
   out.u32(draft.mode)
@@ -111,6 +122,7 @@ function encodeDraft(out: Writer, draft: Draft): void {
     out.u32(stat.mode)
     out.u32(stat.uid)
     out.u32(stat.gid)
+    out.u8(stat.linked ? 1 : 0)
   }
   if (target !== undefined) out.sized(target)
   out.u32(refs.length)
@@ -135,6 +147,24 @@ function encodeDraft(out: Writer, draft: Draft): void {
     out.text(error.code)
     out.text(error.message)
   }
+  encodeRare(out, draft)
+}
+
+/** What few drafts have. */
+function encodeRare(out: Writer, { xattrs, hardLink, special }: Draft): void {
+  if (xattrs !== undefined) {
+    out.u32(xattrs.length)
+    for (const { name, value } of xattrs) {
+      out.sized(name)
+      out.sized(value)
+    }
+  }
+  if (hardLink !== undefined) out.sized(hardLink)
+  if (special !== undefined) {
+    out.u8(SPECIAL_KINDS.indexOf(special.kind))
+    out.u32(special.major)
+    out.u32(special.minor)
+  }
 }
 
 function refIndex(refs: readonly DraftRef[], id: ChunkId): number {
@@ -146,8 +176,8 @@ function refIndex(refs: readonly DraftRef[], id: ChunkId): number {
 // Field by field: spreading parts into one object takes three times as long, and a group holds thousands of drafts.
 function decodeDraft(read: Reader): Draft {
   const type = DRAFT_TYPES[read.u8()] ?? read.fail()
-  const flags = read.u8()
-  const draft: { -readonly [Field in keyof Draft]: Draft[Field] } = {
+  const flags = read.u32()
+  const draft: WritableDraft = {
     path: read.sized(),
     type,
     mode: read.u32(),
@@ -176,7 +206,18 @@ function decodeDraft(read: Reader): Draft {
   if (flags & RECIPE) draft.recipe = { root: refAt(read.u32()) }
   draft.needs = read.times(read.u32(), () => asChunkId(read.bytes(CHUNK_ID_BYTES)))
   if (flags & ERROR) draft.error = { code: errorCode(read), message: read.text() }
+  if (flags >= XATTRS) decodeRare(read, flags, draft)
   return draft
+}
+
+function decodeRare(read: Reader, flags: number, draft: WritableDraft): void {
+  if (flags & XATTRS) {
+    draft.xattrs = read.times(read.u32(), (): ExtendedAttribute => ({ name: read.sized(), value: read.sized() }))
+  }
+  if (flags & HARD_LINK) draft.hardLink = read.sized()
+  if (flags & SPARSE) draft.sparse = true
+  if (flags & SPECIAL)
+    draft.special = { kind: SPECIAL_KINDS[read.u8()] ?? read.fail(), major: read.u32(), minor: read.u32() }
 }
 
 function decodeStat(read: Reader): NonNullable<Draft['stat']> {
@@ -190,6 +231,7 @@ function decodeStat(read: Reader): NonNullable<Draft['stat']> {
     mode: read.u32(),
     uid: read.u32(),
     gid: read.u32(),
+    linked: read.u8() === 1,
   }
 }
 

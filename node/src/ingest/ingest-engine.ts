@@ -1,3 +1,4 @@
+import { createSource } from '@holdfast/capture'
 import { createArena } from '@holdfast/chunker'
 import type { Clock } from '@holdfast/ports'
 import { HoldfastError } from '@holdfast/ports'
@@ -8,9 +9,17 @@ import { chunksState, completeDraft } from './drafts.ts'
 import { ExtentList } from './extent-list.ts'
 import type { AnnouncedFrame } from './group-codec.ts'
 import { encodeGroup } from './group-codec.ts'
-import { GROUP_DRAFTS_MAX, GROUP_MS, GROUPS_IN_FLIGHT_MAX, READ_ATTEMPTS_MAX, WORK_SLICE_MS } from './limits.ts'
+import {
+  GROUP_DRAFTS_MAX,
+  GROUP_MS,
+  GROUP_XATTR_BYTES_MAX,
+  GROUPS_IN_FLIGHT_MAX,
+  READ_ATTEMPTS_MAX,
+  WORK_SLICE_MS,
+} from './limits.ts'
 import type { Batch, FromWorker, ToWorker } from './messages.ts'
 import { pathsOf, plainError } from './messages.ts'
+import { Parents } from './parents.ts'
 import type { Found, ReadTarget } from './read-path.ts'
 import { readPath } from './read-path.ts'
 import type { Draft } from './types.ts'
@@ -66,6 +75,8 @@ type Task =
 export class IngestEngine {
   readonly #options: EngineOptions
   readonly #arena = createArena()
+  readonly #source = createSource()
+  readonly #parents = new Parents(this.#source)
   readonly #chunks: ChunkWriter
   readonly #contexts = new Map<string, VolumeContext>()
   readonly #jobs = new Map<number, EngineJob>()
@@ -77,6 +88,7 @@ export class IngestEngine {
   #groupsInFlight = 0
   #onTaken: (() => void) | undefined
   #pathsInGroup = 0
+  #xattrBytesInGroup = 0
   #groupStartedAtMs = 0
   #sliceStartedAtMs = 0
   #isStopping = false
@@ -157,6 +169,7 @@ export class IngestEngine {
       } catch (error) {
         this.#fail(job, error)
       }
+      this.#parents.close()
       if (task.type === 'batch') this.#options.post({ type: 'batch-done', job: job.id })
       else this.#leave(job)
     }
@@ -183,7 +196,8 @@ export class IngestEngine {
         return this.#chunks.isGroupFull
       },
     }
-    const steps = readPath(errand.target, this.#arena, context.cutter, sink)
+    const parts = { source: this.#source, parents: this.#parents, arena: this.#arena, cutter: context.cutter }
+    const steps = readPath(errand.target, parts, sink)
     let step = steps.next()
     while (step.done !== true) {
       await this.#pause(job)
@@ -195,6 +209,7 @@ export class IngestEngine {
     if (found.type === 'file') job.pending.push({ errand, found, extents })
     else job.ready.push(withoutContent(found))
     this.#pathsInGroup++
+    for (const { name, value } of found.xattrs ?? []) this.#xattrBytesInGroup += name.byteLength + value.byteLength
     await this.#pause(job)
   }
 
@@ -203,7 +218,10 @@ export class IngestEngine {
     const { clock, breathe } = this.#options
     const nowMs = clock.monotonicMs()
     const isOld = nowMs - this.#groupStartedAtMs >= GROUP_MS
-    if (isOld || this.#pathsInGroup >= GROUP_DRAFTS_MAX || this.#chunks.isGroupFull) {
+    if (this.#xattrBytesInGroup >= GROUP_XATTR_BYTES_MAX) {
+      this.#chunks.sealAll()
+      this.#emit(job)
+    } else if (isOld || this.#pathsInGroup >= GROUP_DRAFTS_MAX || this.#chunks.isGroupFull) {
       if (isOld) this.#chunks.sealAged()
       this.#emit(job)
     }
@@ -241,6 +259,7 @@ export class IngestEngine {
     this.#settle(job)
     this.#chunks.flush()
     this.#pathsInGroup = 0
+    this.#xattrBytesInGroup = 0
     this.#groupStartedAtMs = this.#options.clock.monotonicMs()
     let frames = this.#chunks
       .takeWritten()

@@ -11,6 +11,8 @@ export const GROUP_BYTES = 8 * MIB
 export const GROUP_MS = SECOND_MS
 /** Drafts after which a group ends; about 1 MiB as a message. */
 export const GROUP_DRAFTS_MAX = 4096
+/** Bytes of extended attributes after which a group ends: they travel with the drafts. */
+export const GROUP_XATTR_BYTES_MAX = 4 * MIB
 /** Groups of one worker that may be on their way: beyond, it waits. At most 32 MiB of new frames, so, that are not durable. */
 export const GROUPS_IN_FLIGHT_MAX = 4
 /** Times that a file which changes while it is read is read, before what was met is kept as torn. */

@@ -1,22 +1,17 @@
-import type { BigIntStats } from 'node:fs'
 import fs from 'node:fs'
-import type { EntryType, StatKey } from '@holdfast/capture'
-import { SEGMENT_BYTES_MAX } from '@holdfast/chunker'
+import { decodeStat, isLinked, sameDevice, sameStat, typeOf } from '@holdfast/capture'
+import type { Source, StatKey, XattrsRead } from '@holdfast/capture'
 import type { Arena, Cutter } from '@holdfast/chunker'
 import { HoldfastError } from '@holdfast/ports'
-import { READ_ATTEMPTS_MAX, READ_BYTES } from './limits.ts'
+import { pathText } from '../api/path-text.ts'
+import { READ_ATTEMPTS_MAX } from './limits.ts'
+import type { Parents, Whereabouts } from './parents.ts'
+import { readContent } from './read-content.ts'
+import type { SegmentSink } from './read-content.ts'
 import type { Draft } from './types.ts'
 
 /** A draft without what only the chunks' names can tell. */
 export type Found = Omit<Draft, 'extents' | 'recipe' | 'refs' | 'needs'>
-
-/** Where the content of a file goes, segment by segment. */
-export interface SegmentSink {
-  /** The file is read from its beginning, maybe again: what came before is void. */
-  restart(): void
-  /** The view is valid during the call. Answers whether reading should pause here. */
-  segment(bytes: Uint8Array): boolean
-}
 
 export interface ReadTarget {
   /** Absolute path of the root, as bytes. */
@@ -26,133 +21,131 @@ export interface ReadTarget {
   readonly path: Uint8Array
 }
 
-const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } = fs.constants
-const SLASH = Buffer.from('/')
+/** What a worker reads with. */
+export interface ReadingParts {
+  readonly source: Source
+  readonly parents: Parents
+  readonly arena: Arena
+  readonly cutter: Cutter
+}
 
 /**
- * Looks at one path and, if it is a file, sends its content to the sink. A file counts as read when it is the same before it was
- * opened and after its last byte (device, inode, size, both times); else it is read again, `READ_ATTEMPTS_MAX` times in all.
- * Nothing but a regular file is ever opened, and a link is not followed. Links among the parents are: a walk does not go below
- * one, so the path has them only if a directory was replaced since.
+ * Looks at one path and, if it is a file, sends its content to the sink. A file counts as read when it is the same before its
+ * first byte and after its last, attributes included (device, inode, size, both times); else it is read again,
+ * `READ_ATTEMPTS_MAX` times in all. Nothing but a regular file is ever opened for reading, and no link is followed, neither at the
+ * end nor among the parents: a directory that is replaced by a link meanwhile leads nowhere.
  * It yields between pieces of work, so that its caller may look at the clock, and gives nothing only if it is ended early.
  * @throws HF_SOURCE_UNAVAILABLE if the path is absent and the root is not there, or not the same
  */
 export function* readPath(
   target: ReadTarget,
-  arena: Arena,
-  cutter: Cutter,
+  parts: ReadingParts,
   sink: SegmentSink,
 ): Generator<void, Found | undefined, undefined> {
   const { path } = target
-  const absolute = path.length === 0 ? target.root : Buffer.concat([target.root, SLASH, path])
+  const { source, parents } = parts
   for (let reading = 1; ; reading++) {
     const isLast = reading === READ_ATTEMPTS_MAX
     sink.restart()
-    const before = attempt(() => fs.lstatSync(asPath(absolute), { bigint: true, throwIfNoEntry: false }))
-    if (before === undefined || codeOf(before) === 'ENOTDIR') return absent(target)
-    if (before instanceof Error) return unreadable(path, before)
-    const found = describe(path, before)
-    if (found.type === 'symlink') {
-      const link = attempt(() => fs.readlinkSync(asPath(absolute), { encoding: 'buffer' }))
-      if (link instanceof Error && !isLast) continue
-      return link instanceof Error ? unreadable(path, link, found.stat) : { ...found, target: link }
+    const place = parents.of(target.root, path)
+    const problem = typeof place === 'string' ? place : source.look(place.directory, place.name)
+    if (typeof place === 'string' || problem !== undefined) {
+      const code = problem ?? ''
+      return ABSENCES.has(code) ? absent(target) : unreadable(path, code)
     }
-    if (found.type !== 'file') return found
-    const read = yield* readFile(absolute, before, arena, cutter, sink)
-    if (read instanceof Error) {
-      // Replaced or removed since it was looked at: look again, and believe the last look.
-      if (isChange(read) && !isLast) continue
-      return unreadable(path, read, found.stat)
+    const seen = describe(path, source, place)
+    const read = seen.type === 'file' ? yield* readFile(path, place, parts, sink) : readOther(seen, source, place)
+    if (typeof read !== 'string') {
+      if (isLast || !read.torn) return read
+    } else if (isLast || !CHANGES.has(read)) {
+      // Otherwise replaced or removed since it was looked at: look again, and believe the last look.
+      return unreadable(path, read, seen.stat)
     }
-    if (read.isSame || isLast) return { ...found, size: read.size, torn: !read.isSame }
   }
 }
 
-/** The result of a system call, or the error that it gave; a defect stays one. */
-function attempt<T>(call: () => T): T | Error {
-  try {
-    return call()
-  } catch (error) {
-    return asSystemError(error)
-  }
-}
-
-function asSystemError(error: unknown): Error {
-  if (error instanceof Error && 'syscall' in error) return error
-  throw error
-}
-
-/** Reads as many bytes as the file had when it was looked at: one that grows all the time ends too. */
+/** The file as it was when it was opened, with its content gone to the sink; `torn` if it changed meanwhile. Or the error. */
 function* readFile(
-  absolute: Uint8Array,
-  before: BigIntStats,
-  arena: Arena,
-  cutter: Cutter,
+  path: Uint8Array,
+  place: Whereabouts,
+  { source, arena, cutter }: ReadingParts,
   sink: SegmentSink,
-): Generator<void, { readonly isSame: boolean; readonly size: number } | Error, undefined> {
-  let fd: number | undefined
+): Generator<void, Found | string, undefined> {
+  const fd = source.openFile(place.directory, place.name)
+  if (typeof fd === 'string') return fd
   try {
-    // Without waiting, should a fifo have taken its place.
-    fd = fs.openSync(asPath(absolute), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
-    let left = Number(before.size)
-    let size = 0
-    let start = 0
-    let end = 0
-    while (left > 0 || start < end) {
-      arena.bytes.copyWithin(0, start, end)
-      end -= start
-      start = 0
-      while (left > 0 && end < arena.bytes.length) {
-        const count = fs.readSync(fd, arena.bytes, end, Math.min(arena.bytes.length - end, left, READ_BYTES), null)
-        end += count
-        size += count
-        left = count === 0 ? 0 : left - count
-      }
-      // Short of the end of the file, a cut is final only with the largest segment at hand.
-      const atHandMin = left === 0 ? 1 : SEGMENT_BYTES_MAX
-      while (end - start >= atHandMin) {
-        const length = cutter.cut(start, end - start)
-        if (sink.segment(arena.bytes.subarray(start, start + length))) yield
-        start += length
-      }
-      yield
-    }
-    return { isSame: isSame(before, fs.fstatSync(fd, { bigint: true })) && size === Number(before.size), size }
+    const problem = source.lookAtFile(fd)
+    if (problem !== undefined) return problem
+    if (typeOf(source.words) !== 'file') return REPLACED
+    const before = source.words.slice()
+    const size = decodeStat(before).size
+    const { diskBytes } = source.facts
+    const found = describe(path, source, place)
+    const read = yield* readContent({ fd, size, diskBytes, source, arena, cutter }, sink)
+    const xattrs = source.fileXattrs(fd)
+    if (typeof xattrs === 'string') return xattrs
+    const gone = source.lookAtFile(fd)
+    if (gone !== undefined) return gone
+    const torn = read.size !== size || !sameStat(before, 0, source.words, 0) || !sameDevice(before, 0, source.words, 0)
+    return { ...withXattrs(found, xattrs), size: read.size, torn, ...(read.sparse ? { sparse: true } : {}) }
   } catch (error) {
-    return asSystemError(error)
+    return codeOfSystemError(error)
   } finally {
-    if (fd !== undefined) fs.closeSync(fd)
+    source.closeFile(fd)
   }
 }
 
-const isSame = (a: BigIntStats, b: BigIntStats): boolean =>
-  a.ino === b.ino && a.dev === b.dev && a.size === b.size && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs
-
-/** Errors that say the path is not what it was a moment ago. */
-const CHANGES: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'ENXIO'])
-const isChange = (error: Error): boolean => CHANGES.has(codeOf(error) ?? '')
-
-const codeOf = (error: object): string | undefined =>
-  'code' in error && typeof error.code === 'string' ? error.code : undefined
-
-/** The system's calls take bytes as a Buffer. */
-const asPath = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-
-function describe(path: Uint8Array, stats: BigIntStats): Found & { readonly stat: StatKey } {
-  const type = typeOf(Number(stats.mode))
-  const mode = Number(stats.mode) & 0o7777
-  const { dev, ino, mtimeNs, ctimeNs } = stats
-  const uid = Number(stats.uid)
-  const gid = Number(stats.gid)
-  const stat = { type, dev, ino, size: type === 'directory' ? 0 : Number(stats.size), mtimeNs, ctimeNs, mode, uid, gid }
-  return { path, type, mode, uid, gid, mtimeNs, size: 0, torn: false, stat }
+/** Anything but a file: what the look told, with target and attributes. */
+function readOther(seen: Looked, source: Source, { directory, name }: Whereabouts): Found | string {
+  const { type } = seen
+  const found = type === 'other' ? withSpecial(seen, source) : seen
+  const target = type === 'symlink' ? source.readLink(directory, name) : undefined
+  if (typeof target === 'string') return target
+  const xattrs = source.entryXattrs(directory, name, type === 'directory')
+  if (typeof xattrs === 'string') return xattrs
+  return withXattrs(target === undefined ? found : { ...found, target }, xattrs)
 }
 
-function typeOf(mode: number): EntryType {
-  const type = mode & S_IFMT
-  if (type === S_IFREG) return 'file'
-  if (type === S_IFDIR) return 'directory'
-  return type === S_IFLNK ? 'symlink' : 'other'
+/** Errors of a path that is not there, or not as one would reach it. */
+const ABSENCES: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP'])
+/** Errors that say the path is not what it was a moment ago. */
+const CHANGES: ReadonlySet<string> = new Set([...ABSENCES, 'EISDIR', 'ENXIO', 'EINVAL'])
+const REPLACED = 'ENXIO'
+
+type Looked = Found & { readonly stat: StatKey }
+
+function describe(path: Uint8Array, { words, facts }: Source, { rootDevice }: Whereabouts): Looked {
+  const stat = decodeStat(words)
+  const { type, mode, uid, gid, mtimeNs } = stat
+  const found: Looked = { path, type, mode, uid, gid, mtimeNs, size: 0, torn: false, stat }
+  return isLinked(words) && facts.links > 1 ? { ...found, hardLink: hardLinkOf(stat, rootDevice) } : found
+}
+
+/** Inode and device, the root's own device as 0: its number may be another one after a restart. */
+function hardLinkOf({ ino, dev }: StatKey, rootDevice: bigint): Uint8Array {
+  const bytes = new Uint8Array(16)
+  const view = new DataView(bytes.buffer)
+  view.setBigUint64(0, ino, true)
+  view.setBigUint64(8, dev === rootDevice ? 0n : dev, true)
+  return bytes
+}
+
+const withSpecial = (found: Looked, { facts }: Source): Found =>
+  facts.special === undefined ? found : { ...found, special: facts.special }
+
+function withXattrs(found: Found, { xattrs, leftOut }: Exclude<XattrsRead, string>): Found {
+  if (xattrs.length === 0 && leftOut === 0) return found
+  const kept = xattrs.length === 0 ? found : { ...found, xattrs }
+  if (leftOut === 0) return kept
+  const message = `${pathText(found.path)} has more extended attributes than are kept: ${leftOut} are left out`
+  return { ...kept, error: { code: 'HF_UNREADABLE', message } }
+}
+
+/** The code of an error of a system call; a defect stays one. */
+function codeOfSystemError(error: unknown): string {
+  if (error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string')
+    return error.code
+  throw error
 }
 
 const NOTHING = { mode: 0, uid: 0, gid: 0, mtimeNs: 0n, size: 0, torn: false } as const
@@ -161,7 +154,7 @@ const NOTHING = { mode: 0, uid: 0, gid: 0, mtimeNs: 0n, size: 0, torn: false } a
 function absent(target: ReadTarget): Found {
   const problem = problemOfRoot(target)
   if (problem === undefined) return { path: target.path, type: 'absent', ...NOTHING }
-  const root = Buffer.from(target.root).toString()
+  const root = pathText(target.root)
   throw new HoldfastError('HF_SOURCE_UNAVAILABLE', `${root} ${problem}; nothing is taken for deleted`, {
     retryable: true,
     next: `mount or restore ${root}, or unprotect the volume`,
@@ -169,18 +162,22 @@ function absent(target: ReadTarget): Found {
 }
 
 function problemOfRoot({ root, rootIdentity }: ReadTarget): string | undefined {
-  const stats = attempt(() => fs.statSync(asPath(root), { bigint: true, throwIfNoEntry: false }))
+  let stats: fs.BigIntStats | undefined
+  try {
+    stats = fs.statSync(Buffer.from(root), { bigint: true, throwIfNoEntry: false })
+  } catch (error) {
+    return `cannot be looked at (${codeOfSystemError(error)})`
+  }
   if (stats === undefined) return 'is not there'
-  if (stats instanceof Error) return `cannot be looked at (${codeOf(stats)})`
   if (!stats.isDirectory()) return 'is not a directory'
   if (rootIdentity === undefined) return undefined
   const isSameRoot = stats.dev === rootIdentity.dev && stats.ino === rootIdentity.ino
   return isSameRoot ? undefined : 'is another directory than before'
 }
 
-function unreadable(path: Uint8Array, error: Error, stat?: StatKey): Found {
+function unreadable(path: Uint8Array, code: string, stat?: StatKey): Found {
   const shown = stat === undefined ? NOTHING : { ...NOTHING, mode: stat.mode, uid: stat.uid, gid: stat.gid }
-  const message = `${codeOf(error)}: ${Buffer.from(path).toString()} could not be read`
+  const message = `${code}: ${pathText(path)} could not be read`
   const found: Found = { path, type: 'unreadable', ...shown, error: { code: 'HF_UNREADABLE', message } }
   return stat === undefined ? found : { ...found, stat }
 }

@@ -1,4 +1,4 @@
-import type { StatKey } from '@holdfast/capture'
+import type { ExtendedAttribute, SpecialFile, StatKey } from '@holdfast/capture'
 import type { ChunkId, ErrorCode, VolumeId } from '@holdfast/ports'
 import type { ChunkKind, Extent } from '@holdfast/sealing'
 import type { FrameEntry } from '@holdfast/store-pack'
@@ -27,7 +27,7 @@ export interface IngestPath {
 export interface Draft {
   readonly path: Uint8Array
   /** `absent`: there is nothing, while the root is there. `unreadable`: something is there, `error` says why it was not read.
-   *  `other`: a fifo, socket or device; it is not opened. */
+   *  `other`: a fifo or device, or without `special` a socket; it is not opened. */
   readonly type: 'file' | 'directory' | 'symlink' | 'absent' | 'unreadable' | 'other'
   /** The lower twelve bits. */
   readonly mode: number
@@ -38,6 +38,13 @@ export interface Draft {
   readonly size: number
   /** Of a symlink. */
   readonly target?: Uint8Array
+  /** In byte order of name, at least one; ACLs are among them. */
+  readonly xattrs?: readonly ExtendedAttribute[]
+  /** Of anything with several names: equal for all names of one thing. */
+  readonly hardLink?: Uint8Array
+  /** Of a file with holes. */
+  readonly sparse?: true
+  readonly special?: SpecialFile
   /** It changed during each of the `READ_ATTEMPTS_MAX` times that it was read; the content is what the last one met. */
   readonly torn: boolean
   /** Taken before the content was read, so that a later change shows; absent for `absent` and where the path could not even be looked at. */
@@ -51,6 +58,7 @@ export interface Draft {
   /** Chunks that must become durable before the record may be committed: this group's, earlier ones' or another worker's. Those that
    *  were durable already are left out. */
   readonly needs: readonly ChunkId[]
+  /** Why it is unreadable; of anything else, what of it is not kept. */
   readonly error?: { readonly code: ErrorCode; readonly message: string }
 }
 

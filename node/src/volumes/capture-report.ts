@@ -42,7 +42,7 @@ export function reportCapture(event: CaptureHealth, { log, volume, warnings }: C
     case 'torn':
       return log.info(fields, 'a file changed each time it was read')
     case 'skipped':
-      return log.info(fields, 'a fifo, socket or device is not captured')
+      return log.info(fields, 'a socket is not captured')
     case 'unwatched':
       warn(`${UNWATCHED}${event.reason}; changes there are found by walks`)
       return log.warn({ ...fields, reason: event.reason }, 'part of the tree is not watched')

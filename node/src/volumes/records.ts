@@ -1,9 +1,11 @@
 import type { CatalogRow, FileContent, FileState } from '@holdfast/journal'
 import type { Draft } from '../ingest/types.ts'
 
-/** What a record says of a draft that was read: only files, directories and symbolic links have one. */
+/** What a record says of a draft that was read; what is absent, unreadable or a socket has none. */
 export function stateOfDraft(draft: Draft): FileState | undefined {
-  if (draft.type !== 'file' && draft.type !== 'directory' && draft.type !== 'symlink') return undefined
+  if (draft.type === 'absent' || draft.type === 'unreadable') return undefined
+  if (draft.type === 'other' && draft.special === undefined) return undefined
+  const { xattrs, hardLink, sparse, special } = draft
   return {
     path: draft.path,
     type: draft.type,
@@ -15,6 +17,10 @@ export function stateOfDraft(draft: Draft): FileState | undefined {
     ...(draft.target === undefined ? {} : { target: draft.target }),
     torn: draft.torn,
     content: contentOfDraft(draft),
+    ...(xattrs === undefined ? {} : { xattrs }),
+    ...(hardLink === undefined ? {} : { hardLink }),
+    ...(sparse === undefined || draft.size === 0 ? {} : { sparse }),
+    ...(special === undefined ? {} : { special }),
   }
 }
 

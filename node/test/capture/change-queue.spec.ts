@@ -11,7 +11,7 @@ const file = bytes('file')
 
 function words(size: number): Uint32Array {
   const encoded = new Uint32Array(STAT_WORDS)
-  const at = { dev: 1n, ino: 2n, mtimeNs: 3n, ctimeNs: 4n, mode: 0o644, uid: 0, gid: 0 }
+  const at = { dev: 1n, ino: 2n, mtimeNs: 3n, ctimeNs: 4n, mode: 0o644, uid: 0, gid: 0, linked: false }
   encodeStat({ ...at, type: 'file', size }, encoded)
   return encoded
 }

@@ -16,7 +16,7 @@ const PREFIX = bytes('s')
 const statRow = (path: string, seed = 1): StatRow => {
   const words = new Uint32Array(STAT_WORDS)
   const at = { dev: 66_309n, ino: 2n ** 60n + BigInt(seed), mtimeNs: -1n, ctimeNs: 1_700_000_000_999_999_999n }
-  encodeStat({ ...at, type: 'file', size: 5, mode: 0o644, uid: 1, gid: 2 }, words)
+  encodeStat({ ...at, type: 'file', size: 5, mode: 0o644, uid: 1, gid: 2, linked: seed > 1 }, words)
   return { path: bytes(path), words, keyed: true, racy: seed % 2 === 0, content: new Uint8Array(16).fill(seed) }
 }
 
@@ -164,7 +164,7 @@ describe('what a record shows of a path', () => {
   it('differs with type, mode, owner, time and size, not with inode, device or change time', () => {
     const shown = wordsOfHistory(recorded)
     const onDisk = new Uint32Array(STAT_WORDS)
-    encodeStat({ ...stat, type: 'file', dev: 5n, ino: 6n, ctimeNs: 7n }, onDisk)
+    encodeStat({ ...stat, type: 'file', dev: 5n, ino: 6n, ctimeNs: 7n, linked: true }, onDisk)
     assert.equal(sameShown(shown, onDisk), true)
     assert.equal(sameStat(shown, 0, onDisk, 0), false)
     const others: HistoryRow[] = [

@@ -24,6 +24,7 @@ const stat = record({
   dev: u64,
   ino: u64,
   ctimeNs: time,
+  linked: fc.boolean(),
   ...owner,
 })
 const error = record({
@@ -46,6 +47,10 @@ const draft: fc.Arbitrary<Draft> = fc
       error,
       extents: fc.array(extent, { maxLength: 40 }),
       hasRecipe: fc.boolean(),
+      xattrs: fc.array(record({ name, value: name }), { minLength: 1, maxLength: 3 }),
+      hardLink: exactly(16),
+      sparse: fc.constant(true as const),
+      special: record({ kind: fc.constantFrom('fifo', 'character', 'block'), major: u32, minor: u32 }),
     },
     {
       noNullPrototype: true,

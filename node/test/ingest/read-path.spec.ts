@@ -3,15 +3,19 @@ import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
 import { createServer } from 'node:net'
+import { createSource } from '@holdfast/capture'
 import { createArena } from '@holdfast/chunker'
 import { equalBytes, hasCode, KIB, MIB } from '@holdfast/ports'
 import { READ_ATTEMPTS_MAX } from '../../src/ingest/limits.ts'
+import { Parents } from '../../src/ingest/parents.ts'
 import type { Found } from '../../src/ingest/read-path.ts'
 import { readPath } from '../../src/ingest/read-path.ts'
 import { bytes, noise, TestDirectory } from './fixture.ts'
 
 const arena = createArena()
 const cutter = arena.cutter(noise('cutter', 32))
+const readingSource = createSource()
+const parents = new Parents(readingSource)
 
 describe('reading a path', () => {
   let source: TestDirectory
@@ -40,15 +44,12 @@ describe('reading a path', () => {
         return false
       },
     }
-    const steps = readPath(
-      { root: bytes(source.root), rootIdentity: undefined, path: bytes(name) },
-      arena,
-      cutter,
-      sink,
-    )
+    const target = { root: bytes(source.root), rootIdentity: undefined, path: bytes(name) }
+    const steps = readPath(target, { source: readingSource, parents, arena, cutter }, sink)
     for (;;) {
       const step = steps.next()
       if (step.done !== true) continue
+      parents.close()
       assert.ok(step.value)
       const { target, ...found } = step.value
       const plain = target === undefined ? found : { ...found, target: new Uint8Array(target) }

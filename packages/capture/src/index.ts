@@ -3,9 +3,11 @@ export * from './directory-reader.ts'
 export * from './live-tree.ts'
 export * from './open-watcher.ts'
 export * from './paths.ts'
+export * from './source.ts'
 export * from './stat-key.ts'
 export * from './tree-walker.ts'
 export * from './watcher.ts'
+export * from './xattrs.ts'
 export {
   AT_FDCWD,
   AT_REMOVEDIR,

@@ -14,6 +14,10 @@ export interface Libc {
   unlinkat(directory: number, name: Uint8Array, flags: number): number
   renameat(from: number, fromName: Uint8Array, to: number, toName: Uint8Array): number
   symlinkat(target: Uint8Array, directory: number, name: Uint8Array): number
+  /** Gives a file another name; of a symbolic link, to the link itself. */
+  linkat(from: number, fromName: Uint8Array, to: number, toName: Uint8Array): number
+  /** A fifo or device: `mode` with the type's bits. */
+  mknodat(directory: number, name: Uint8Array, mode: number, device: bigint): number
   /** Bytes written into `into`, which may be cut short. */
   readlinkat(directory: number, name: Uint8Array, into: Uint8Array): number
   fchownat(directory: number, name: Uint8Array, uid: number, gid: number, flags: number): number
@@ -22,6 +26,16 @@ export interface Libc {
   futimens(fd: number, times: Uint8Array): number
   /** Fills `into` (256 bytes) with a `struct statx`. */
   statx(directory: number, name: Uint8Array, flags: number, into: Uint8Array): number
+  /** Names of extended attributes, each with a final NUL. `f…` by descriptor; `l…` by path, not following a link at its end. */
+  flistxattr(fd: number, into: Uint8Array): number
+  llistxattr(path: Uint8Array, into: Uint8Array): number
+  fgetxattr(fd: number, name: Uint8Array, into: Uint8Array): number
+  lgetxattr(path: Uint8Array, name: Uint8Array, into: Uint8Array): number
+  fsetxattr(fd: number, name: Uint8Array, value: Uint8Array): number
+  lsetxattr(path: Uint8Array, name: Uint8Array, value: Uint8Array): number
+  fremovexattr(fd: number, name: Uint8Array): number
+  /** `whence`: `SEEK_DATA` or `SEEK_HOLE`. Moves the descriptor's position, which reads by offset do not use. */
+  lseek(fd: number, offset: number, whence: number): number
   /** Bytes of `struct linux_dirent64` written into `into`; 0 at the end. */
   getdents(fd: number, into: Uint8Array): number
   syncfs(fd: number): number
@@ -41,6 +55,8 @@ export const O_CLOEXEC = 0o2000000
 /** Opens a directory, never through a symbolic link. */
 export const OPEN_DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW | O_CLOEXEC
 export const STATX_BYTES = 256
+export const SEEK_DATA = 3
+export const SEEK_HOLE = 4
 
 const STATX_BASIC = 0x7ff
 const UTIME_OMIT = 0x3ffffffen
@@ -62,7 +78,7 @@ export function libc(): Libc | undefined {
 function load(): Libc | undefined {
   try {
     const library = koffi.load(null)
-    const bind = (declaration: string) => {
+    const bind: Bind = (declaration) => {
       const call: (...args: unknown[]) => number = library.func(declaration)
       return (...args: unknown[]): number => {
         const result = call(...args)
@@ -70,6 +86,9 @@ function load(): Libc | undefined {
       }
     }
     const statx = bind('int statx(int, const void*, int, unsigned int, void*)')
+    const linkat = bind('int linkat(int, const void*, int, const void*, int)')
+    const fsetxattr = bind('int fsetxattr(int, const void*, const void*, size_t, int)')
+    const lsetxattr = bind('int lsetxattr(const void*, const void*, const void*, size_t, int)')
     const inotifyInit = bind('int inotify_init1(int)')
     return {
       openat: bind('int openat(int, const void*, int, unsigned int)'),
@@ -77,12 +96,22 @@ function load(): Libc | undefined {
       unlinkat: bind('int unlinkat(int, const void*, int)'),
       renameat: bind('int renameat(int, const void*, int, const void*)'),
       symlinkat: bind('int symlinkat(const void*, int, const void*)'),
+      linkat: (from, fromName, to, toName) => linkat(from, fromName, to, toName, 0),
+      mknodat: bindMknodat(bind),
       readlinkat: withLength(bind('long readlinkat(int, const void*, void*, size_t)')),
       fchownat: bind('int fchownat(int, const void*, unsigned int, unsigned int, int)'),
       utimensat: bind('int utimensat(int, const void*, const void*, int)'),
       futimens: bind('int futimens(int, const void*)'),
       statx: (directory, name, flags, into) => statx(directory, name, flags, STATX_BASIC, into),
       getdents: withLength(bind('long getdents64(int, void*, size_t)')),
+      flistxattr: withLength(bind('long flistxattr(int, void*, size_t)')),
+      llistxattr: withLength(bind('long llistxattr(const void*, void*, size_t)')),
+      fgetxattr: withLength(bind('long fgetxattr(int, const void*, void*, size_t)')),
+      lgetxattr: withLength(bind('long lgetxattr(const void*, const void*, void*, size_t)')),
+      fsetxattr: (fd, name, value) => fsetxattr(fd, name, value, value.byteLength, 0),
+      lsetxattr: (path, name, value) => lsetxattr(path, name, value, value.byteLength, 0),
+      fremovexattr: bind('int fremovexattr(int, const void*)'),
+      lseek: bind('int64_t lseek(int, int64_t, int)'),
       syncfs: bind('int syncfs(int)'),
       close: bind('int close(int)'),
       inotifyInit: () => inotifyInit(INOTIFY_FLAGS),
@@ -92,6 +121,18 @@ function load(): Libc | undefined {
     }
   } catch {
     return undefined
+  }
+}
+
+type Bind = (declaration: string) => (...args: unknown[]) => number
+
+/** Before version 2.33 the C library of GNU has it under another name, with the device behind a pointer. */
+function bindMknodat(bind: Bind): Libc['mknodat'] {
+  try {
+    return bind('int mknodat(int, const void*, unsigned int, uint64_t)')
+  } catch {
+    const call = bind('int __xmknodat(int, int, const void*, unsigned int, const void*)')
+    return (directory, name, mode, device) => call(0, directory, name, mode, new BigUint64Array([device]))
   }
 }
 

@@ -1,3 +1,4 @@
+import type { InodeSet } from './inode-set.ts'
 import { STAT_WORDS } from './stat-key.ts'
 
 /**
@@ -160,6 +161,15 @@ export class LiveTree {
   /** Whether the number is of an entry, and not freed. */
   isUsed(entry: number): boolean {
     return entry === 0 || this.parentOf(entry) >= 0
+  }
+
+  /** Entries whose status has one of these inodes, `max` at most. Costs a look at every entry. */
+  withInodes(inodes: InodeSet, max: number): number[] {
+    const found: number[] = []
+    if (inodes.size === 0) return found
+    for (let entry = 1; entry < this.#count && found.length < max; entry++)
+      if (inodes.has(this.#stats, entry * STAT_WORDS) && this.isUsed(entry) && this.has(entry, KEYED)) found.push(entry)
+    return found
   }
 
   /** Frees an entry that says nothing: no flags, no children; then its parents likewise. */

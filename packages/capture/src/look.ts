@@ -1,8 +1,9 @@
 import type { DirectoryReader, OpenDirectory } from './directory-reader.ts'
 import type { Exclusion } from './exclusion.ts'
+import { InodeSet } from './inode-set.ts'
 import { CAPTURED, GONE, KEYED, type LiveTree, PENDING, RACY } from './live-tree.ts'
 import { keyOf } from './paths.ts'
-import { isDirectory, sameInode, sameStat, sizeOf, typeOf } from './stat-key.ts'
+import { isDirectory, isLinked, sameInode, sameStat, sizeOf, typeOf } from './stat-key.ts'
 import type { ChangeSink } from './tree-walker.ts'
 
 export interface LookParts {
@@ -16,6 +17,8 @@ export interface LookParts {
 
 /** Directories that a check of single paths keeps open, at most. */
 const OPEN_MAX = 64
+/** Other names of changed files that a check looks at, at most; what is beyond, the next walk finds. */
+export const OTHER_NAMES_MAX = 4096
 const SLASH = 0x2f
 export const NEW = { known: false, racy: false }
 
@@ -30,6 +33,8 @@ export class Look {
   /** Entries found gone, and how many of them were told. */
   #gone: number[] = []
   #goneAt = 0
+  /** Inodes with several names that a check found changed. */
+  #linked: InodeSet | undefined
 
   constructor(parts: LookParts) {
     this.tree = parts.tree
@@ -46,6 +51,7 @@ export class Look {
     const same = tree.has(entry, KEYED) && sameStat(tree.stats, tree.statAt(entry), words, 0)
     if (!same || tree.has(entry, RACY))
       this.sink.changed(path(), words, { known: tree.has(entry, CAPTURED), racy: same })
+    if (!same && isLinked(words)) this.#linked?.add(words)
     if (isDirectory(words) || tree.firstChildOf(entry) < 0) return
     const children: number[] = []
     for (let child = tree.firstChildOf(entry); child >= 0; child = tree.nextOf(child)) children.push(child)
@@ -86,6 +92,7 @@ export class Look {
     for (const entry of found.toReversed()) {
       tree.clearFlag(entry, PENDING)
       if (tree.has(entry, CAPTURED)) {
+        if (isLinked(tree.stats, tree.statAt(entry))) this.#linked?.add(tree.stats, tree.statAt(entry))
         tree.setFlag(entry, GONE)
         this.#gone.push(entry)
       } else {
@@ -107,7 +114,8 @@ export class Look {
     return false
   }
 
-  /** Looks at single paths. Directories to be walked come back: those that are new, and with `enterKnown` all. */
+  /** Looks at single paths, and at other known names of the files that changed there: a change through one name is told of one name
+   *  only. Directories to be walked come back: those that are new, and with `enterKnown` all. */
   atPaths(root: OpenDirectory, paths: readonly Uint8Array[], enterKnown: boolean): Uint8Array[] {
     const open = new Map<string, OpenDirectory>()
     const directories: Uint8Array[] = []
@@ -116,16 +124,29 @@ export class Look {
       open.clear()
     }
     try {
-      for (const path of paths) {
-        if (path.byteLength === 0 || this.exclusion.covers(path)) continue
+      const look = (path: Uint8Array): void => {
+        if (path.byteLength === 0 || this.exclusion.covers(path)) return
         if (open.size > OPEN_MAX) closeAll()
         this.#atPath(root, open, path, directories, enterKnown)
       }
+      if (!enterKnown) this.#linked = new InodeSet()
+      for (const path of paths) look(path)
+      for (const path of this.#otherNames(paths)) look(path)
     } finally {
       closeAll()
     }
     this.reportGone(Infinity)
     return directories
+  }
+
+  /** Known names of what was found changed that are not among the paths. */
+  #otherNames(paths: readonly Uint8Array[]): Uint8Array[] {
+    const linked = this.#linked
+    this.#linked = undefined
+    if (linked === undefined || linked.size === 0) return []
+    const seen = new Set(paths.map(keyOf))
+    const names = this.tree.withInodes(linked, OTHER_NAMES_MAX).map((entry) => this.tree.pathOf(entry))
+    return names.filter((path) => !seen.has(keyOf(path)))
   }
 
   /** Steps down from the root; where a parent is no directory (any more), that parent is what is looked at. */
@@ -172,6 +193,7 @@ export class Look {
       return
     }
     const words = reader.words
+    if (entry <= 0 && isLinked(words)) this.#linked?.add(words)
     if (isDirectory(words)) {
       const known = entry > 0 && tree.has(entry, KEYED) && sameInode(tree.stats, tree.statAt(entry), words, 0)
       if (enterKnown || !known) directories.push(path)
@@ -185,7 +207,11 @@ export class Look {
 }
 
 /** Opens a directory step by step from the root, never through a symbolic link. */
-export function openPath(reader: DirectoryReader, root: OpenDirectory, path: Uint8Array): OpenDirectory | string {
+export function openPath(
+  reader: Pick<DirectoryReader, 'openChild' | 'close'>,
+  root: OpenDirectory,
+  path: Uint8Array,
+): OpenDirectory | string {
   let directory = root
   for (let start = 0; start < path.byteLength;) {
     const slash = path.indexOf(SLASH, start)

@@ -14,12 +14,14 @@ export interface StatKey {
   readonly mode: number
   readonly uid: number
   readonly gid: number
+  /** It has other names, here or elsewhere; never true of a directory. */
+  readonly linked: boolean
 }
 
 /**
  * A StatKey as words of 32 bits: the form in which trees of them are kept, compared and sent between threads without an
  * object for each. The words, 64-bit values with the low word first:
- * ino 0-1, size 2-3, mtime seconds 4-5, ctime seconds 6-7, mtime ns 8, ctime ns 9, st_mode 10, uid 11, gid 12, dev 13-14.
+ * ino 0-1, size 2-3, mtime seconds 4-5, ctime seconds 6-7, mtime ns 8, ctime ns 9, st_mode 10 (with `LINKED`), uid 11, gid 12, dev 13-14.
  */
 export const STAT_WORDS = 15
 export const STAT_BYTES = STAT_WORDS * 4
@@ -34,34 +36,36 @@ const UID = 11
 const GID = 12
 const DEV = 13
 
+/** In the word of the mode, which has sixteen bits to spare: the file has other names. */
+const LINKED = 0x10000
 const S_IFMT = 0o170000
 const S_IFDIR = 0o040000
 const TYPE_BITS: Record<EntryType, number> = { file: 0o100000, directory: S_IFDIR, symlink: 0o120000, other: 0 }
 const NS = 1_000_000_000n
 
-/** Whether the thing is as it was: type, mode, owner, size, times and inode; of a directory not the change time, inode and size.
- *  The device is left out: its number may change at a restart, and nothing can forge a change time. */
+/** Whether the thing is as it was: type, mode, owner, size, times and inode; of a directory not inode and size. The change time tells
+ *  of attributes, too. The device is left out: its number may change at a restart, and nothing can forge a change time. */
 export function sameStat(a: Uint32Array, aAt: number, b: Uint32Array, bAt: number): boolean {
   if (a[aAt + MODE] !== b[bAt + MODE] || a[aAt + UID] !== b[bAt + UID] || a[aAt + GID] !== b[bAt + GID]) return false
   if (a[aAt + MTIME] !== b[bAt + MTIME] || a[aAt + MTIME_NS] !== b[bAt + MTIME_NS]) return false
   if (a[aAt + MTIME + 1] !== b[bAt + MTIME + 1]) return false
+  if (a[aAt + CTIME] !== b[bAt + CTIME] || a[aAt + CTIME_NS] !== b[bAt + CTIME_NS]) return false
+  if (a[aAt + CTIME + 1] !== b[bAt + CTIME + 1]) return false
   if (isDirectory(a, aAt)) return true
   for (let word = 0; word < MTIME; word++) if (a[aAt + word] !== b[bAt + word]) return false
-  return (
-    a[aAt + CTIME] === b[bAt + CTIME] &&
-    a[aAt + CTIME + 1] === b[bAt + CTIME + 1] &&
-    a[aAt + CTIME_NS] === b[bAt + CTIME_NS]
-  )
+  return true
 }
 
 /** Whether records of both would show the same type, mode, owner and times, and for files the same size. */
 export function sameShown(a: Uint32Array, b: Uint32Array): boolean {
-  if (a[MODE] !== b[MODE] || a[UID] !== b[UID] || a[GID] !== b[GID]) return false
+  if (((a[MODE] ?? 0) & ~LINKED) !== ((b[MODE] ?? 0) & ~LINKED) || a[UID] !== b[UID] || a[GID] !== b[GID]) return false
   if (a[MTIME] !== b[MTIME] || a[MTIME + 1] !== b[MTIME + 1] || a[MTIME_NS] !== b[MTIME_NS]) return false
   return typeOf(a) !== 'file' || (a[SIZE] === b[SIZE] && a[SIZE + 1] === b[SIZE + 1])
 }
 
 export const isDirectory = (words: Uint32Array, at = 0): boolean => ((words[at + MODE] ?? 0) & S_IFMT) === S_IFDIR
+
+export const isLinked = (words: Uint32Array, at = 0): boolean => ((words[at + MODE] ?? 0) & LINKED) !== 0
 
 export const sameDevice = (a: Uint32Array, aAt: number, b: Uint32Array, bAt: number): boolean =>
   a[aAt + DEV] === b[bAt + DEV] && a[aAt + DEV + 1] === b[bAt + DEV + 1]
@@ -98,6 +102,7 @@ export interface BigStat {
   readonly mode: bigint
   readonly uid: bigint
   readonly gid: bigint
+  readonly nlink: bigint
 }
 
 export function statOfBig(stat: BigStat): StatKey {
@@ -112,6 +117,7 @@ export function statOfBig(stat: BigStat): StatKey {
     mode: Number(stat.mode) & 0o7777,
     uid: Number(stat.uid),
     gid: Number(stat.gid),
+    linked: type !== 'directory' && stat.nlink > 1n,
   }
 }
 
@@ -120,7 +126,7 @@ export function encodeStat(key: StatKey, into: Uint32Array, at = 0): void {
   putNumber(into, at + SIZE, key.size)
   putTime(into, at + MTIME, at + MTIME_NS, key.mtimeNs)
   putTime(into, at + CTIME, at + CTIME_NS, key.ctimeNs)
-  into[at + MODE] = TYPE_BITS[key.type] | key.mode
+  into[at + MODE] = TYPE_BITS[key.type] | key.mode | (key.linked ? LINKED : 0)
   into[at + UID] = key.uid
   into[at + GID] = key.gid
   put64(into, at + DEV, key.dev)
@@ -138,6 +144,7 @@ export function decodeStat(words: Uint32Array, at = 0): StatKey {
     mode: mode & 0o7777,
     uid: words[at + UID] ?? 0,
     gid: words[at + GID] ?? 0,
+    linked: isLinked(words, at),
   }
 }
 
@@ -155,7 +162,7 @@ export function encodeStatx(statx: Uint32Array, into: Uint32Array): void {
   into[CTIME] = statx[24] ?? 0
   into[CTIME + 1] = statx[25] ?? 0
   into[CTIME_NS] = statx[26] ?? 0
-  into[MODE] = knownMode(mode)
+  into[MODE] = knownMode(mode) | (!directory && (statx[4] ?? 0) > 1 ? LINKED : 0)
   into[UID] = statx[5] ?? 0
   into[GID] = statx[6] ?? 0
   const major = statx[34] ?? 0

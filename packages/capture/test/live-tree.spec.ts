@@ -10,6 +10,7 @@ const key = (seed: number): StatKey => ({
   size: seed * 2 ** 33,
   mtimeNs: -1n - BigInt(seed),
   ctimeNs: 1_700_000_000_123_456_789n,
+  linked: seed % 2 === 1,
   mode: 0o644,
   uid: 4_000_000_000,
   gid: 5,

@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert'
 import {
   chmodSync,
+  linkSync,
   lutimesSync,
   mkdirSync,
   renameSync,
@@ -285,6 +286,25 @@ function walkerSuite(makeReader: () => DirectoryReader): void {
       assert.deepEqual(found.changed.toSorted(), ['d/changed', 'd/new'])
       assert.deepEqual(found.vanished, ['d/gone'])
       assert.equal(found.why.get('d/new')?.known, false)
+    })
+
+    it('tell of the other names of a file that was changed, linked or unlinked', () => {
+      mkdirSync(at('d'))
+      write('a')
+      write('alone')
+      linkSync(at('a'), at('d/b'))
+      start()
+      settle()
+      write('a', 'changed')
+      assert.deepEqual(check('a').changed, ['a', 'd/b'])
+      settle()
+      linkSync(at('alone'), at('d/c'))
+      assert.deepEqual(check('d/c').changed, ['d/c', 'alone'])
+      settle()
+      assert.deepEqual(check('d/c', 'alone').changed, [])
+      unlinkSync(at('d/b'))
+      const found = check('d/b')
+      assert.deepEqual([found.vanished, found.changed], [['d/b'], ['a']])
     })
 
     it('report everything below a directory that is gone', () => {

@@ -17,7 +17,7 @@ import {
   readLengthAndBytes,
   readUint,
 } from '@holdfast/codec'
-import type { ChunkRef, FileContent, FileState, FileType, Xattr } from './record.ts'
+import type { ChunkRef, FileContent, FileState, FileType, Special, Xattr } from './record.ts'
 import { findRef } from './refs.ts'
 
 /** A state but for its path. */
@@ -30,6 +30,10 @@ const CONTENT_SHIFT = 1
 const TAG_TARGET = 1
 const TAG_XATTRS = 2
 const TAG_HARD_LINK = 3
+const TAG_SPARSE = 4
+const TAG_SPECIAL = 5
+const SPECIAL_KINDS: readonly Special['kind'][] = ['fifo', 'character', 'block']
+const EMPTY = new Uint8Array(0)
 /** Smallest encoding of an extent: ref, offset, length, fingerprint. */
 const EXTENT_BYTES_MIN = 3 + FINGERPRINT_BYTES
 
@@ -53,6 +57,8 @@ export function writeAttributes(writer: ByteWriter, state: Attributes, refs: rea
   if (state.target !== undefined) writer.uint(TAG_TARGET).lengthAndBytes(state.target)
   if (state.xattrs !== undefined) writer.uint(TAG_XATTRS).lengthAndBytes(encodeXattrs(state.xattrs))
   if (state.hardLink !== undefined) writer.uint(TAG_HARD_LINK).lengthAndBytes(state.hardLink)
+  if (state.sparse === true) writer.uint(TAG_SPARSE).lengthAndBytes(EMPTY)
+  if (state.special !== undefined) writer.uint(TAG_SPECIAL).lengthAndBytes(encodeSpecial(state.special))
 }
 
 /** Reads attributes up to the end; byte fields are views. @throws RangeError, HF_RECORD_MISMATCH */
@@ -95,9 +101,11 @@ function refAt(refs: readonly ChunkRef[], index: number): ChunkRef {
   return ref
 }
 
+type Tail = Pick<FileState, 'target' | 'xattrs' | 'hardLink' | 'sparse' | 'special'>
+
 /** Tagged fields in ascending order, each with its length; unknown ones are skipped. */
-function readTail(reader: Reader): Pick<FileState, 'target' | 'xattrs' | 'hardLink'> {
-  const tail: { target?: Uint8Array; xattrs?: Xattr[]; hardLink?: Uint8Array } = {}
+function readTail(reader: Reader): Tail {
+  const tail: { -readonly [Field in keyof Tail]: Tail[Field] } = {}
   for (let last = 0; reader.start < reader.end;) {
     const tag = readUint(reader)
     if (tag <= last) throw new RangeError('fields are out of order')
@@ -106,8 +114,15 @@ function readTail(reader: Reader): Pick<FileState, 'target' | 'xattrs' | 'hardLi
     if (tag === TAG_TARGET) tail.target = value
     else if (tag === TAG_XATTRS) tail.xattrs = decodeXattrs(value)
     else if (tag === TAG_HARD_LINK) tail.hardLink = value
+    else if (tag === TAG_SPARSE) tail.sparse = readMark(value)
+    else if (tag === TAG_SPECIAL) tail.special = decodeSpecial(value)
   }
   return tail
+}
+
+function readMark(value: Uint8Array): true {
+  if (value.byteLength > 0) throw new RangeError('a mark has a value')
+  return true
 }
 
 function encodeXattrs(xattrs: readonly Xattr[]): Uint8Array {
@@ -123,5 +138,16 @@ function decodeXattrs(bytes: Uint8Array): Xattr[] {
       xattrs.push({ name: readLengthAndBytes(reader), value: readLengthAndBytes(reader) })
     }
     return xattrs
+  })
+}
+
+const encodeSpecial = ({ kind, major, minor }: Special): Uint8Array =>
+  new ByteWriter().byte(SPECIAL_KINDS.indexOf(kind)).uint(major).uint(minor).take()
+
+function decodeSpecial(bytes: Uint8Array): Special {
+  return decodeAll('a special file', bytes, (reader) => {
+    const kind = SPECIAL_KINDS[readByte(reader)]
+    if (kind === undefined) throw new RangeError('unknown kind of a special file')
+    return { kind, major: readUint(reader), minor: readUint(reader) }
   })
 }

@@ -34,7 +34,7 @@ export interface PublicRecord {
   readonly refs: readonly ChunkRef[]
 }
 
-/** `other` is a fifo, socket or device. */
+/** `other` is a fifo or device; which one, `special` says. */
 export type FileType = 'file' | 'directory' | 'symlink' | 'other'
 
 /** Where the bytes of a file are. Only files have content; an empty file has `none`. */
@@ -49,6 +49,13 @@ export type FileContent =
 export interface Xattr {
   readonly name: Uint8Array
   readonly value: Uint8Array
+}
+
+/** What kind of `other` a path is; numbers are 0 for a fifo. */
+export interface Special {
+  readonly kind: 'fifo' | 'character' | 'block'
+  readonly major: number
+  readonly minor: number
 }
 
 /** A path as one capture saw it; of a deletion, what was deleted (type and size are kept for people). */
@@ -69,10 +76,14 @@ export interface FileState {
   /** It changed while it was read, each time it was tried. */
   readonly torn: boolean
   readonly content: FileContent
-  /** In ascending order of name. */
+  /** In ascending order of name, at least one. ACLs are among them. */
   readonly xattrs?: readonly Xattr[]
   /** 1 to 32 opaque bytes: live paths with the same ones are links to one file. */
   readonly hardLink?: Uint8Array
+  /** The file had holes: runs of zeros need no room. */
+  readonly sparse?: true
+  /** Only of `other`; absent in records from before it was kept. */
+  readonly special?: Special
 }
 
 /** A record as a holder of the key reads it. `state` is absent for kinds without one. */

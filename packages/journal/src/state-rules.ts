@@ -1,11 +1,14 @@
 import { FINGERPRINT_BYTES } from '@holdfast/sealing'
 import { pathFault } from './path.ts'
-import type { FileContent, FileState, RecordFields } from './record.ts'
+import type { FileContent, FileState, RecordFields, Special, Xattr } from './record.ts'
 
 /** Extents that a record carries itself, at most; more go into a recipe. The writer's own limit may be lower. */
 export const RECORD_EXTENTS_MAX = 256
 /** Opaque identity of a hard link, at most. */
 export const HARD_LINK_BYTES_MAX = 32
+/** Extended attributes of a path, names and values together, and one name, at most. */
+export const STATE_XATTRS_BYTES_MAX = 128 * 1024
+const XATTR_NAME_BYTES_MAX = 255
 /** Permission bits with setuid, setgid and sticky. */
 const MODE_MAX = 0o7777
 const ID_MAX = 0xffffffff
@@ -33,10 +36,35 @@ export function stateFault(kind: RecordFields['kind'], state: FileState | undefi
   if (state.hardLink !== undefined && !isBetween(state.hardLink.byteLength, 1, HARD_LINK_BYTES_MAX)) {
     return `hard-link identity has not 1 to ${HARD_LINK_BYTES_MAX} bytes`
   }
+  const extra = xattrsFault(state.xattrs ?? []) ?? specialFault(state)
+  if (extra !== undefined) return extra
   if (kind === 'delete') return state.content.type === 'none' ? undefined : 'a deletion has no content'
   if ((state.target === undefined) === (state.type === 'symlink')) return 'exactly symbolic links have a target'
   return contentFault(state)
 }
+
+function xattrsFault(xattrs: readonly Xattr[]): string | undefined {
+  let bytes = 0
+  let before: Uint8Array | undefined
+  for (const { name, value } of xattrs) {
+    if (!isBetween(name.byteLength, 1, XATTR_NAME_BYTES_MAX) || name.includes(0))
+      return 'an attribute has no proper name'
+    if (before !== undefined && Buffer.compare(before, name) >= 0) return 'attributes are out of order'
+    before = name
+    bytes += name.byteLength + value.byteLength
+  }
+  return bytes > STATE_XATTRS_BYTES_MAX ? `attributes have ${bytes} bytes` : undefined
+}
+
+function specialFault({ type, special, sparse, hardLink }: FileState): string | undefined {
+  if (sparse === true && type !== 'file') return 'only files are sparse'
+  if (hardLink !== undefined && type === 'directory') return 'a directory has one name'
+  if (special === undefined) return undefined
+  return type === 'other' && isSpecial(special) ? undefined : 'it is no special file'
+}
+
+const isSpecial = ({ kind, major, minor }: Special): boolean =>
+  kind === 'fifo' ? major === 0 && minor === 0 : isId(major) && isId(minor)
 
 function contentFault({ type, size, content }: FileState): string | undefined {
   if (content.type === 'none') return type === 'file' && size > 0 ? 'a file that is not empty has content' : undefined

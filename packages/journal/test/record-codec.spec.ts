@@ -8,9 +8,12 @@ import {
   createRecordCodec,
   decodePublicRecord,
   HARD_LINK_BYTES_MAX,
-  RECORD_BYTES_MAX,
   RECORD_EXTENTS_MAX,
+  STATE_XATTRS_BYTES_MAX,
 } from '../src/index.ts'
+import { readAttributes, writeAttributes } from '../src/attributes.ts'
+import { ByteWriter, decodeAll } from '@holdfast/codec'
+import { refsOf } from '../src/refs.ts'
 import { bytesOf, directory, file, lengthsOf, putState } from './rows.ts'
 
 const KEYS_KNOWN = 3
@@ -183,7 +186,19 @@ describe('record codec', () => {
       },
       [{ id: a, storedBytes: 9 }],
     )
-    bad({ xattrs: [{ name: bytesOf('user.big'), value: new Uint8Array(RECORD_BYTES_MAX) }] })
+    const xattr = (name: string, length = 1) => ({ name: bytesOf(name), value: new Uint8Array(length) })
+    bad({ xattrs: [xattr('user.big', STATE_XATTRS_BYTES_MAX)] })
+    bad({ xattrs: [xattr('user.b'), xattr('user.a')] })
+    bad({ xattrs: [xattr('user.a'), xattr('user.a')] })
+    bad({ xattrs: [xattr('')] })
+    bad({ xattrs: [xattr('a\0b')] })
+    bad({ xattrs: [xattr('x'.repeat(256))] })
+    const other = { type: 'other', size: 0, content: { type: 'none' } } as const
+    bad({ ...other, sparse: true }, [])
+    bad({ special: { kind: 'fifo', major: 0, minor: 0 } })
+    bad({ ...other, special: { kind: 'fifo', major: 1, minor: 0 } }, [])
+    bad({ ...other, special: { kind: 'block', major: 2 ** 32, minor: 0 } }, [])
+    bad({ ...other, type: 'directory', hardLink: Uint8Array.of(1) }, [])
     bad({}, [])
     bad({}, [...refs, ...refs])
     bad({}, refs, { seq: 0 })
@@ -211,7 +226,54 @@ describe('record codec', () => {
     assert.equal(hexOf(bytes), GOLDEN_RECORD)
     assert.deepEqual(codec.open(Buffer.from(GOLDEN_RECORD, 'hex')).state, state)
   })
+
+  it('the golden records of a sparse file and of a device open for ever', () => {
+    const bare = { uid: 0, gid: 0, mtimeNs: 1n, size: 0, torn: false, content: { type: 'none' } } as const
+    const states: readonly [string, FileState, string][] = [
+      ['a sparse file', { ...file('disk.img', 10), sparse: true }, GOLDEN_SPARSE],
+      [
+        'a device with two names',
+        {
+          ...bare,
+          path: bytesOf('dev/sda1'),
+          type: 'other',
+          mode: 0o660,
+          hardLink: Uint8Array.of(7),
+          special: { kind: 'block', major: 8, minor: 1 },
+        },
+        GOLDEN_DEVICE,
+      ],
+    ]
+    for (const [what, state, golden] of states) {
+      const bytes = createRecordCodec(keys, volume, countingRandom()).seal(put(301), state, lengthsOf(state.content))
+      assert.equal(hexOf(bytes), golden, what)
+      assert.deepEqual(codec.open(Buffer.from(golden, 'hex')).state, state, what)
+    }
+  })
+
+  it('fields of later versions are skipped', () => {
+    const state = file('docs/ä.md', 10)
+    const attributes = new ByteWriter()
+    writeAttributes(attributes, state, refsOf(state.content, lengthsOf(state.content)))
+    const later = attributes.uint(200).lengthAndBytes(bytesOf('news')).take()
+    const read = decodeAll('attributes', later, (reader) =>
+      readAttributes(reader, refsOf(state.content, lengthsOf(state.content))),
+    )
+    assert.deepEqual({ path: state.path, ...read }, state)
+  })
 })
+
+const GOLDEN_SPARSE = [
+  '0101fd2d01027b68e5cf8b0103b2e493b18c7bafc8129321fc97f78e4101000a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a',
+  '0a0a0a0a0a0a0a0a0a0a0a0a0a0a0afdf82a000102030405060708090a0b0c0d0e0f1011121314151617cc5f42aea774',
+  '6f76f1bb23758eebebad1086ae2f94fb28a30a8cb48201b9412d6cc1d74f06a8286fd948ef8dc1912a6612090505313f',
+  '28468e50e516a45469ad',
+].join('')
+const GOLDEN_DEVICE = [
+  '0101fd2d01027b68e5cf8b0103fd8e35ec5f97d7e0d7404e4e467585d400000102030405060708090a0b0c0d0e0f1011',
+  '121314151617cc5f42a2a230327bfded20778effebac1182ae2f94fb28a30a86b68306b648256eca29d2c781802a3b6e',
+  '6c1137a0be666b52',
+].join('')
 
 const GOLDEN_RECORD = [
   '0101fd2c01027b68e5cf8b0103fca346a876f967dd6ca90cea971c92fe01000a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a',

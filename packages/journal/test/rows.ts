@@ -1,7 +1,7 @@
 /** Rows and states for tests, drawn by fast-check or by hand. */
 import { asChunkId } from '@holdfast/ports'
 import * as fc from 'fast-check'
-import type { CatalogRow, FileContent, FileState } from '../src/index.ts'
+import type { CatalogRow, FileContent, FileState, Special } from '../src/index.ts'
 import { refsOf } from '../src/refs.ts'
 
 export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -56,12 +56,37 @@ const common = {
   mtimeNs: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
   torn: fc.boolean(),
 }
-const optional = {
-  xattrs: fc.array(
-    plain(fc.record({ name: bytes({ minLength: 1, maxLength: 9 }), value: bytes({ minLength: 0, maxLength: 9 }) })),
-    { maxLength: 2 },
+const xattrName = bytes({ minLength: 1, maxLength: 9 }).map((name) => name.map((byte) => (byte === 0 ? 1 : byte)))
+const xattrs = fc
+  .uniqueArray(plain(fc.record({ name: xattrName, value: bytes({ minLength: 0, maxLength: 9 }) })), {
+    minLength: 1,
+    maxLength: 3,
+    selector: ({ name: each }) => Buffer.from(each).toString('latin1'),
+  })
+  .map((list) => list.toSorted((a, b) => Buffer.compare(a.name, b.name)))
+const special: fc.Arbitrary<Special> = fc.oneof(
+  fc.constant<Special>({ kind: 'fifo', major: 0, minor: 0 }),
+  plain(
+    fc.record({
+      kind: fc.constantFrom<Special['kind']>('character', 'block'),
+      major: fc.nat(),
+      minor: fc.integer({ min: 0, max: 0xffffffff }),
+    }),
   ),
-  hardLink: bytes({ minLength: 1, maxLength: 32 }),
+)
+const hardLink = fc.option(plain(fc.record({ hardLink: bytes({ minLength: 1, maxLength: 32 }) })), { nil: {} })
+/** What only some types have. */
+const optionalOf = (type: FileState['type']): fc.Arbitrary<Partial<FileState>> => {
+  if (type === 'directory') return fc.constant({})
+  if (type === 'symlink') return hardLink
+  const more =
+    type === 'file'
+      ? fc.constantFrom<Partial<FileState>>({}, { sparse: true })
+      : fc.option(plain(fc.record({ special })), { nil: {} })
+  return fc.tuple(hardLink, more).map(([link, other]) => ({ ...link, ...other }))
+}
+const optional = {
+  xattrs,
 }
 
 /** Any state that a put can have. */
@@ -87,7 +112,7 @@ export const putState: fc.Arbitrary<FileState> = fc
       },
     ),
   )
-  .map(([fields, more, kind]) => ({ ...fields, ...more, ...kind }))
+  .chain(([fields, more, kind]) => optionalOf(kind.type).map((extra) => ({ ...fields, ...more, ...kind, ...extra })))
 
 /** Lengths of the chunks that a content names, as sealing would give them. */
 export function lengthsOf(content: FileContent): { id: ReturnType<typeof asChunkId>; storedBytes: number }[] {

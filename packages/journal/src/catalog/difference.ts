@@ -1,5 +1,5 @@
 import { equalBytes } from '@holdfast/ports'
-import type { FileContent, Xattr } from '../record.ts'
+import type { FileContent, Special, Xattr } from '../record.ts'
 import type { CatalogDifference, CatalogRow } from './types.ts'
 
 /** What differs between two states of a path; undefined if nothing does. */
@@ -16,7 +16,13 @@ export function differenceOf(
 }
 
 function sameContent(a: CatalogRow, b: CatalogRow): boolean {
-  return a.type === b.type && a.size === b.size && sameBytes(a.target, b.target) && sameExtents(a.content, b.content)
+  return (
+    a.type === b.type &&
+    a.size === b.size &&
+    sameSpecial(a.special, b.special) &&
+    sameBytes(a.target, b.target) &&
+    sameExtents(a.content, b.content)
+  )
 }
 
 /** Equal bytes, wherever they are stored: fingerprints decide. */
@@ -35,10 +41,14 @@ function sameMetadata(a: CatalogRow, b: CatalogRow): boolean {
     a.uid === b.uid &&
     a.gid === b.gid &&
     a.mtimeNs === b.mtimeNs &&
+    a.sparse === b.sparse &&
     sameBytes(a.hardLink, b.hardLink) &&
     sameXattrs(a.xattrs ?? [], b.xattrs ?? [])
   )
 }
+
+const sameSpecial = (a: Special | undefined, b: Special | undefined): boolean =>
+  a?.kind === b?.kind && a?.major === b?.major && a?.minor === b?.minor
 
 function sameXattrs(a: readonly Xattr[], b: readonly Xattr[]): boolean {
   return (
