@@ -4,7 +4,7 @@ import { HoldfastError, KIB } from '@holdfast/ports'
 import { makeDirectory } from '../system/index.ts'
 import { pathText } from '../api/path-text.ts'
 import type { RestoreRow } from './types.ts'
-import { ASIDE_PREFIX, destinationError, SETUID_BITS } from './tree-writer.ts'
+import { destinationError, SETUID_BITS } from './tree-writer.ts'
 
 /** In a destination whose restore is not finished: what is being restored there. */
 export const MARKER_NAME = '.holdfast-restore'
@@ -131,39 +131,5 @@ function statOf(place: Buffer): fs.BigIntStats | undefined {
     return fs.lstatSync(place, { bigint: true })
   } catch {
     return undefined
-  }
-}
-
-/** Files that a killed restore had not named yet. */
-export function* asides(to: Uint8Array): Generator<Uint8Array> {
-  for (const { file, name, entry } of entriesBelow(to, () => true))
-    if (!entry.isDirectory() && name.startsWith(ASIDE_PREFIX)) yield file
-}
-
-/** Paths in the destination that the version does not have, outermost only. */
-export function* extraPaths(to: Uint8Array, wanted: ReadonlySet<string>): Generator<Uint8Array> {
-  if (!fs.existsSync(Buffer.from(to))) return
-  for (const { file } of entriesBelow(to, (path) => wanted.has(path))) {
-    const path = file.toString('latin1')
-    if (path !== MARKER_NAME && !wanted.has(path)) yield file
-  }
-}
-
-interface Below {
-  readonly file: Buffer
-  readonly name: string
-  readonly entry: fs.Dirent<Buffer>
-}
-
-/** Everything below the destination; directories are entered where `enter` says so of their path (latin1). */
-function* entriesBelow(to: Uint8Array, enter: (path: string) => boolean): Generator<Below> {
-  const open: Buffer[] = [Buffer.alloc(0)]
-  for (let directory = open.pop(); directory !== undefined; directory = open.pop()) {
-    for (const entry of fs.readdirSync(inDestination(to, directory), { withFileTypes: true, encoding: 'buffer' })) {
-      const name = Buffer.from(entry.name)
-      const file = directory.byteLength === 0 ? name : Buffer.concat([directory, Buffer.from('/'), name])
-      yield { file, name: name.toString('latin1'), entry }
-      if (entry.isDirectory() && enter(file.toString('latin1'))) open.push(file)
-    }
   }
 }

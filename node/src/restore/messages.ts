@@ -9,21 +9,9 @@ export interface RestoreThreadData {
   readonly run: string
 }
 
-/** Bytes of an opened chunk that belong into one file. */
-export interface Piece {
-  readonly aside: number
-  readonly path: Uint8Array
-  readonly offset: number
-  readonly length: number
-  readonly fingerprint: Uint8Array
-  readonly fileOffset: number
-  /** Given where the piece is the whole file: it is finished at once. */
-  readonly whole?: FileAttributes
-}
-
 export type RestoreTask =
-  /** Opens the chunk and writes its pieces; the answer lists those that do not match their fingerprint. */
-  | { readonly type: 'chunk'; readonly stored: Uint8Array; readonly pieces: readonly Piece[] }
+  /** Opens the chunk and writes its pieces; the answer lists those that do not match their fingerprint. `pieces`: as `PieceWriter` packs them. */
+  | { readonly type: 'chunk'; readonly stored: Uint8Array; readonly pieces: Uint8Array<ArrayBuffer> }
   /** Names files whose pieces are all written; `aside` undefined: an empty file. */
   | {
       readonly type: 'files'
@@ -40,18 +28,11 @@ export type RestoreTask =
     }
   | { readonly type: 'remove'; readonly paths: readonly Uint8Array[] }
   | { readonly type: 'drop'; readonly files: readonly { readonly path: Uint8Array; readonly aside: number }[] }
-  /** Reads files back; the answer lists those that differ. */
+  /** Reads files back; the answer lists those that differ. `aside` of a piece is the place of its file here. */
   | {
       readonly type: 'verify'
-      readonly files: readonly {
-        readonly path: Uint8Array
-        readonly size: number
-        readonly segments: readonly {
-          readonly fileOffset: number
-          readonly length: number
-          readonly fingerprint: Uint8Array
-        }[]
-      }[]
+      readonly files: readonly { readonly path: Uint8Array; readonly size: number }[]
+      readonly pieces: Uint8Array<ArrayBuffer>
     }
   | { readonly type: 'sync' }
   /** Closes every descriptor; nothing may follow. */

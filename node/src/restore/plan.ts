@@ -1,85 +1,137 @@
-import { hexOf, HoldfastError } from '@holdfast/ports'
+import { asChunkId, HoldfastError, MIB } from '@holdfast/ports'
 import type { ChunkId } from '@holdfast/ports'
 import { pathText } from '../api/path-text.ts'
+import { PieceWriter, piecesOf } from './pieces.ts'
+import type { Attributes, FileAttributes } from './tree-writer.ts'
 import type { RestoreExtent, RestoreRow } from './types.ts'
 
-/** Files and segments that are planned at once: bounds memory (about 300 bytes each); within a window each chunk is fetched and
- *  opened once. */
-export const WINDOW_FILES_MAX = 50_000
-export const WINDOW_SEGMENTS_MAX = 400_000
+/** Memory of the plan of one window, bytes: some 20,000 small files, or 5 GiB of large ones. Within a window each chunk is fetched and
+ *  opened once; a file with more segments goes on in the next one. While one window is written the next is planned. */
+export const WINDOW_PLAN_BYTES_MAX = 16 * MIB
+/** The first window, so that writing begins at once; each is four times the one before, up to the most. */
+const FIRST_WINDOW_PLAN_BYTES = MIB
+/** What a file costs beside its path, a segment beside its file's path, and a chunk: measured with 100,000 of each. */
+const FILE_PLAN_BYTES = 400
+const SEGMENT_PLAN_BYTES = 80
+const CHUNK_PLAN_BYTES = 1500
 
-/** A file of the window. */
+/** A file that is being restored. It may go through several windows. */
 export interface PlannedFile {
   /** Unique in the restore; names the file until it is whole. */
   readonly aside: number
   /** Relative to the destination. */
   readonly path: Uint8Array
-  readonly row: RestoreRow
-  readonly segments: readonly PlannedSegment[]
-  /** What is there looks identical: it is read before anything is written. */
-  readonly candidate: boolean
-  /** Segments that are not written yet. */
+  readonly attributes: FileAttributes
+  /** Kept only where the file is read back once it is written. */
+  readonly content: RestoreRow['content']
+  /** Its only segment is all of it. */
+  readonly isWhole: boolean
+  /** Bytes of the segments that are planned. */
+  plannedBytes: number
+  /** Segments that are planned and not written. */
   left: number
-  state: 'planned' | 'identical' | 'written' | 'failed'
+  state: 'planning' | 'planned' | 'written' | 'failed'
 }
 
-export interface PlannedSegment {
-  readonly chunk: ChunkId
-  readonly offset: number
-  readonly length: number
-  readonly fingerprint: Uint8Array
-  /** Where it goes in the file. */
-  readonly fileOffset: number
+export interface PlannedLink extends Attributes {
+  readonly path: Uint8Array
+  readonly target: Uint8Array
 }
 
-/** A chunk with every segment of the window that is in it. */
-export interface PlannedChunk {
+/** A chunk with the pieces of the window that are in it. */
+export class PlannedChunk {
   readonly id: ChunkId
-  readonly pieces: { readonly file: PlannedFile; readonly segment: PlannedSegment }[]
-}
-
-/** The files of one window, and the chunks they are made of. */
-export class Window {
+  /** The file of each piece, and the bytes. */
   readonly files: PlannedFile[] = []
-  readonly #chunks = new Map<string, PlannedChunk>()
-  #segments = 0
+  readonly lengths: number[] = []
+  readonly #pieces = new PieceWriter()
 
-  get full(): boolean {
-    return this.files.length >= WINDOW_FILES_MAX || this.#segments >= WINDOW_SEGMENTS_MAX
+  constructor(id: ChunkId) {
+    this.id = id
   }
 
-  /** @throws HF_CHUNK_CORRUPT if the extents do not add up to the file's size */
-  add(aside: number, path: Uint8Array, row: RestoreRow, extents: readonly RestoreExtent[], candidate: boolean): void {
-    const segments: PlannedSegment[] = []
-    let fileOffset = 0
-    for (const { chunk, offset, length, fingerprint } of extents) {
-      segments.push({ chunk, offset, length, fingerprint, fileOffset })
-      fileOffset += length
-    }
-    if (fileOffset !== row.size)
-      throw new HoldfastError('HF_CHUNK_CORRUPT', `the segments of ${pathText(path)} do not add up to its size`)
-    const file: PlannedFile = { aside, path, row, segments, candidate, left: segments.length, state: 'planned' }
+  add(file: PlannedFile, { offset, length, fingerprint }: RestoreExtent): void {
+    const { aside, path, plannedBytes: fileOffset } = file
+    const piece = { aside, path, offset, length, fingerprint, fileOffset }
+    this.#pieces.add(file.isWhole ? { ...piece, whole: file.attributes } : piece)
     this.files.push(file)
-    this.#segments += segments.length
-    for (const segment of segments) {
-      const key = hexOf(segment.chunk)
-      const known = this.#chunks.get(key)
-      if (known === undefined) this.#chunks.set(key, { id: segment.chunk, pieces: [{ file, segment }] })
-      else known.pieces.push({ file, segment })
+    this.lengths.push(length)
+  }
+
+  /** The pieces of files that are still wanted, packed, with the place of each in `files`. Once only. */
+  take(): { readonly pieces: Uint8Array<ArrayBuffer>; readonly places: readonly number[] } {
+    const places = [...this.files.keys()].filter((place) => this.files[place]?.state !== 'failed')
+    const all = this.#pieces.take()
+    if (places.length === this.files.length) return { pieces: all, places }
+    const wanted = new PieceWriter()
+    let place = 0
+    for (const piece of piecesOf(all)) if (this.files[place++]?.state !== 'failed') wanted.add(piece)
+    return { pieces: wanted.take(), places }
+  }
+}
+
+/** What is planned and then written at once. */
+export class Window {
+  /** Files that begin in the window or go on in it. */
+  readonly files: PlannedFile[] = []
+  readonly links: PlannedLink[] = []
+  readonly #planBytesMax: number
+  readonly #chunks = new Map<string, PlannedChunk>()
+  #planBytes = 0
+
+  /** `index`: how many windows came before it. */
+  constructor(index: number, planBytesMax = WINDOW_PLAN_BYTES_MAX) {
+    this.#planBytesMax = Math.min(planBytesMax, FIRST_WINDOW_PLAN_BYTES * 4 ** index)
+  }
+
+  get full(): boolean {
+    return this.#planBytes >= this.#planBytesMax
+  }
+
+  addLink(link: PlannedLink): void {
+    this.links.push(link)
+    this.#planBytes += FILE_PLAN_BYTES + link.path.byteLength + link.target.byteLength
+  }
+
+  /** A file begins in the window, or goes on in it. */
+  addFile(file: PlannedFile): void {
+    this.files.push(file)
+    this.#planBytes += FILE_PLAN_BYTES + file.path.byteLength
+  }
+
+  /** Puts the next segment of a file into the plan. @throws HF_CHUNK_CORRUPT if the file gets longer than its record says */
+  add(file: PlannedFile, extent: RestoreExtent): void {
+    if (file.plannedBytes + extent.length > file.attributes.size) throw wrongSize(file)
+    const key = Buffer.from(extent.chunk.buffer, extent.chunk.byteOffset, extent.chunk.byteLength).toString('latin1')
+    let chunk = this.#chunks.get(key)
+    if (chunk === undefined) {
+      // A copy: the id may be a view of a row or a recipe node, which would stay in memory with it.
+      chunk = new PlannedChunk(asChunkId(new Uint8Array(extent.chunk)))
+      this.#chunks.set(key, chunk)
+      this.#planBytes += CHUNK_PLAN_BYTES
     }
+    chunk.add(file, extent)
+    file.plannedBytes += extent.length
+    file.left += 1
+    this.#planBytes += SEGMENT_PLAN_BYTES + file.path.byteLength
   }
 
   /** Chunks in the order in which they lie in the packs, then those that must be fetched. */
   chunks(locate: (id: ChunkId) => { readonly pack: number; readonly offset: number } | undefined): PlannedChunk[] {
-    const placed = [...this.#chunks.values()].map((chunk) => ({ chunk, place: locate(chunk.id) }))
-    const rank = ({ place }: (typeof placed)[number]): [number, number] =>
-      place === undefined ? [Number.MAX_SAFE_INTEGER, 0] : [place.pack, place.offset]
+    const placed = [...this.#chunks.values()].map((chunk) => ({ chunk, place: locate(chunk.id) ?? ELSEWHERE }))
     return placed
-      .toSorted((a, b) => {
-        const [packA, offsetA] = rank(a)
-        const [packB, offsetB] = rank(b)
-        return packA === packB ? offsetA - offsetB : packA - packB
-      })
+      .toSorted((a, b) => a.place.pack - b.place.pack || a.place.offset - b.place.offset)
       .map(({ chunk }) => chunk)
   }
 }
+
+/** All segments of a file are planned. @throws HF_CHUNK_CORRUPT if they do not add up to its size */
+export function endPlan(file: PlannedFile): void {
+  if (file.plannedBytes !== file.attributes.size) throw wrongSize(file)
+  if (file.state === 'planning') file.state = 'planned'
+}
+
+const ELSEWHERE = { pack: Number.MAX_SAFE_INTEGER, offset: 0 }
+
+const wrongSize = (file: PlannedFile): HoldfastError =>
+  new HoldfastError('HF_CHUNK_CORRUPT', `the segments of ${pathText(file.path)} do not add up to its size`)

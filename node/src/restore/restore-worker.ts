@@ -3,9 +3,10 @@ import path from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { decodeKeyRing, deriveVolumeKeys } from '@holdfast/keys'
 import { equalBytes, HoldfastError } from '@holdfast/ports'
-import { createFingerprinter, createOpener } from '@holdfast/sealing'
-import type { Piece, RestoreReply, RestoreRequest, RestoreTask, RestoreThreadData } from './messages.ts'
-import { destinationError, TreeWriter } from './tree-writer.ts'
+import { CHUNK_PLAIN_BYTES_MAX, createFingerprinter, createOpener } from '@holdfast/sealing'
+import type { RestoreReply, RestoreRequest, RestoreTask, RestoreThreadData } from './messages.ts'
+import { piecesOf, type Piece } from './pieces.ts'
+import { destinationError, TreeWriter, writeAll } from './tree-writer.ts'
 
 /** A thread that opens chunks and writes files. Everything in it is synchronous: one task after the other. */
 
@@ -18,6 +19,8 @@ const opener = createOpener(keys)
 const fingerprint = createFingerprinter(keys.fingerprint)
 const writer = new TreeWriter(to, { setuid, run })
 const open = new Map<number, number>()
+/** A segment that is read back: it was in a chunk, so it is no longer than one. */
+const readBuffer = new Uint8Array(CHUNK_PLAIN_BYTES_MAX)
 
 function fileOf(file: Uint8Array, aside: number): number {
   const known = open.get(aside)
@@ -40,55 +43,73 @@ function takeFile(file: Uint8Array, aside: number): number {
   return fd
 }
 
-/** Indexes of the pieces that do not match and are not written. */
-function writePieces(stored: Uint8Array, pieces: readonly Piece[]): number[] {
+/** Places of the pieces that do not match and are not written. */
+function writePieces(stored: Uint8Array, pieces: Uint8Array): number[] {
   const { plain } = opener.open(stored)
   const different: number[] = []
-  for (const [index, piece] of pieces.entries()) {
+  let place = -1
+  for (const piece of piecesOf(pieces)) {
+    place += 1
     const bytes = plain.subarray(piece.offset, piece.offset + piece.length)
-    if (bytes.byteLength !== piece.length || !equalBytes(fingerprint(bytes), piece.fingerprint)) {
-      different.push(index)
-      continue
-    }
-    const fd = fileOf(piece.path, piece.aside)
-    try {
-      writeAll(fd, bytes, piece.fileOffset)
-    } catch (cause) {
-      throw destinationError(piece.path, cause)
-    }
-    if (piece.whole === undefined) continue
-    open.delete(piece.aside)
-    writer.finishFile(piece.path, piece.aside, fd, piece.whole)
+    if (bytes.byteLength === piece.length && equalBytes(fingerprint(bytes), piece.fingerprint)) writePiece(piece, bytes)
+    else different.push(place)
   }
   return different
 }
 
-function writeAll(fd: number, bytes: Uint8Array, offset: number): void {
-  let written = 0
-  while (written < bytes.byteLength)
-    written += fs.writeSync(fd, bytes, written, bytes.byteLength - written, offset + written)
+function writePiece({ path: file, aside, fileOffset, whole }: Piece, bytes: Uint8Array): void {
+  if (whole !== undefined) return writer.writeFile(file, aside, bytes, whole)
+  const fd = fileOf(file, aside)
+  try {
+    writeAll(fd, bytes, fileOffset)
+  } catch (cause) {
+    throw destinationError(file, cause)
+  }
 }
 
-type VerifiedFile = Extract<RestoreTask, { type: 'verify' }>['files'][number]
+interface FileToCompare {
+  readonly path: Uint8Array
+  readonly size: number
+}
 
-/** Whether what is on disk is not what the version has. */
-function differs({ path: file, size, segments }: VerifiedFile): boolean {
+/** Places of the files that are not what the version has. `packed` has the pieces file after file. */
+function differing(files: readonly FileToCompare[], packed: Uint8Array): number[] {
+  const pieces = piecesOf(packed)
+  const different: number[] = []
+  let next = pieces.next()
+  for (const [place, file] of files.entries()) {
+    const fd = openToRead(file)
+    let isSame = fd !== undefined
+    for (; next.done !== true && next.value.aside === place; next = pieces.next())
+      isSame = isSame && fd !== undefined && holds(fd, next.value)
+    if (fd !== undefined) fs.closeSync(fd)
+    if (!isSame) different.push(place)
+  }
+  return different
+}
+
+/** The file, if it is a file of that size. */
+function openToRead({ path: file, size }: FileToCompare): number | undefined {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants
   let fd: number | undefined
   try {
-    const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants
     fd = fs.openSync(Buffer.concat([to, Buffer.from(path.sep), file]), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
     const stat = fs.fstatSync(fd)
-    if (!stat.isFile() || stat.size !== size) return true
-    for (const { fileOffset, length, fingerprint: expected } of segments) {
-      const bytes = Buffer.alloc(length)
-      if (fs.readSync(fd, bytes, 0, length, fileOffset) !== length) return true
-      if (!equalBytes(fingerprint(bytes), expected)) return true
-    }
-    return false
+    if (stat.isFile() && stat.size === size) return fd
   } catch {
-    return true
-  } finally {
-    if (fd !== undefined) fs.closeSync(fd)
+    // Whatever it is, it is not the version's file.
+  }
+  if (fd !== undefined) fs.closeSync(fd)
+  return undefined
+}
+
+function holds(fd: number, { fileOffset, length, fingerprint: expected }: Piece): boolean {
+  if (length > readBuffer.byteLength) return false
+  const bytes = readBuffer.subarray(0, length)
+  try {
+    return fs.readSync(fd, bytes, 0, length, fileOffset) === length && equalBytes(fingerprint(bytes), expected)
+  } catch {
+    return false
   }
 }
 
@@ -129,10 +150,7 @@ function perform(task: RestoreTask): number[] {
       for (const { path: file, aside } of task.files) drop(file, aside)
       return []
     case 'verify':
-      return [...task.files.keys()].filter((index) => {
-        const file = task.files[index]
-        return file !== undefined && differs(file)
-      })
+      return differing(task.files, task.pieces)
     case 'sync':
       writer.sync()
       return []

@@ -7,6 +7,11 @@ import type { RestoreReply, RestoreTask, RestoreThreadData } from './messages.ts
 /** Tasks under way or waiting per thread: enough to keep it busy while the next chunk is read, at most 512 KiB each. */
 export const TASKS_PER_THREAD_MAX = 4
 export const RESTORE_THREADS_MAX = 4
+/** Tasks that wait for every thread before another is started: it takes 0.1 s of CPU to start, a chunk a few milliseconds. */
+const TASKS_TO_START_ANOTHER = 3
+/** Young heap of a thread, MiB: what a chunk leaves (its bytes as stored, decrypted and expanded) is freed after some of them. Left to
+ *  itself it grows to 48, and the garbage of two threads to 150. */
+const YOUNG_HEAP_MIB = 4
 
 interface Waiting {
   readonly resolve: (different: readonly number[]) => void
@@ -55,7 +60,8 @@ export class RestoreThreads {
 
   #leastBusy(): Thread {
     const [least] = this.#threads.toSorted((a, b) => a.waiting.size - b.waiting.size)
-    if (least !== undefined && (least.waiting.size === 0 || this.#threads.length >= this.#count)) return least
+    if (least !== undefined && (least.waiting.size < TASKS_TO_START_ANOTHER || this.#threads.length >= this.#count))
+      return least
     const started = this.#start()
     this.#threads.push(started)
     return started
@@ -66,6 +72,7 @@ export class RestoreThreads {
     const worker = new Worker(new URL('./restore-worker.js', import.meta.url), {
       workerData: this.#data,
       trackUnmanagedFds: false,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_HEAP_MIB },
     })
     const thread: Thread = { worker, waiting: new Map(), dead: undefined }
     worker.on('message', (reply: RestoreReply) => {
@@ -91,9 +98,15 @@ export class RestoreThreads {
     const id = this.#nextId++
     return new Promise((resolve, reject) => {
       thread.waiting.set(id, { resolve, reject })
-      thread.worker.postMessage({ id, task }, task.type === 'chunk' ? transferable(task.stored) : [])
+      thread.worker.postMessage({ id, task }, transferred(task))
     })
   }
+}
+
+/** What goes over without a copy. */
+function transferred(task: RestoreTask): ArrayBuffer[] {
+  if (task.type === 'chunk') return [...transferable(task.stored), task.pieces.buffer]
+  return task.type === 'verify' ? [task.pieces.buffer] : []
 }
 
 /** The buffer goes over without a copy if the bytes own all of it. */

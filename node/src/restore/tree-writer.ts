@@ -97,15 +97,31 @@ export class TreeWriter {
   finishFile(path: Uint8Array, aside: number, fd: number, attributes: FileAttributes): void {
     try {
       fs.ftruncateSync(fd, attributes.size)
-      if (this.#own) fs.fchownSync(fd, attributes.uid, attributes.gid)
-      fs.fchmodSync(fd, this.#mode(attributes.mode))
-      this.#check(this.#libc.futimens(fd, encodeTimes(attributes.mtimeNs)), path)
+      this.#setAttributes(fd, path, attributes)
     } catch (cause) {
       throw destinationError(path, cause)
     } finally {
       fs.closeSync(fd)
     }
     this.#giveName(path, aside)
+  }
+
+  /** Writes a whole file aside and gives it its attributes and name. */
+  writeFile(path: Uint8Array, aside: number, bytes: Uint8Array, attributes: FileAttributes): void {
+    const { directory, name } = this.#split(path)
+    const asideName = this.#asideName(aside)
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | O_CLOEXEC
+    const fd = this.#check(this.#libc.openat(directory, asideName, flags, 0o600), path)
+    try {
+      writeAll(fd, bytes, 0)
+      this.#setAttributes(fd, path, attributes)
+    } catch (cause) {
+      throw destinationError(path, cause)
+    } finally {
+      fs.closeSync(fd)
+    }
+    const renamed = this.#libc.renameat(directory, asideName, directory, cString(name))
+    if (renamed < 0) this.#giveName(path, aside)
   }
 
   /** Removes what a given-up file left. */
@@ -128,12 +144,16 @@ export class TreeWriter {
   finishDirectory(path: Uint8Array, attributes: Attributes): void {
     const fd = this.#directory(path)
     try {
-      if (this.#own) fs.fchownSync(fd, attributes.uid, attributes.gid)
-      fs.fchmodSync(fd, this.#mode(attributes.mode))
+      this.#setAttributes(fd, path, attributes)
     } catch (cause) {
       throw destinationError(path, cause)
     }
-    this.#check(this.#libc.futimens(fd, encodeTimes(attributes.mtimeNs)), path)
+  }
+
+  #setAttributes(fd: number, path: Uint8Array, { mode, uid, gid, mtimeNs }: Attributes): void {
+    if (this.#own) fs.fchownSync(fd, uid, gid)
+    fs.fchmodSync(fd, this.#mode(mode))
+    this.#check(this.#libc.futimens(fd, encodeTimes(mtimeNs)), path)
   }
 
   /** Removes a file, link or whole directory below the root; no error if it is not there. */
@@ -230,6 +250,13 @@ export class TreeWriter {
     const shown = path.byteLength === 0 ? this.#name : `${this.#name}/${pathText(path)}`
     throw cannotBeWritten(shown, errnoName(result))
   }
+}
+
+/** @throws the system's error */
+export function writeAll(fd: number, bytes: Uint8Array, offset: number): void {
+  let written = 0
+  while (written < bytes.byteLength)
+    written += fs.writeSync(fd, bytes, written, bytes.byteLength - written, offset + written)
 }
 
 /** A system error on a path as one of the destination. */

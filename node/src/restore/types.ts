@@ -30,6 +30,9 @@ export interface RestoreChunks {
   locate(volume: VolumeId, id: ChunkId): { readonly pack: number; readonly offset: number } | undefined
 }
 
+/** The children of a directory of the version, by its path relative to the destination, sorted by the bytes of their names. */
+export type RestoreListing = (directory: Uint8Array) => AsyncIterable<Pick<RestoreRow, 'path' | 'type'>>
+
 export interface RestoreOptions {
   readonly volume: VolumeId
   /** Parents before children, as the catalog walks. */
@@ -45,14 +48,16 @@ export interface RestoreOptions {
   readonly identity: string
   /** Writes into a directory that holds other things: identical files are left alone, different ones replaced. @default false */
   readonly inPlace?: boolean
-  /** With `inPlace`: removes what the version does not have. @default false */
-  readonly delete?: boolean
+  /** With `inPlace`: removes what this, the version's listing, does not have. @default nothing is removed */
+  readonly deleteBy?: RestoreListing
   /** Reads back what was written and compares. @default false */
   readonly verify?: boolean
   /** Counts what would be done; writes and fetches nothing. @default false */
   readonly dryRun?: boolean
   /** Restores setuid and setgid bits too. @default false */
   readonly setuid?: boolean
+  /** Bytes of the plan of one window. @default WINDOW_PLAN_BYTES_MAX */
+  readonly windowPlanBytesMax?: number
   /** At most four times a second. */
   readonly onProgress?: (progress: RestoreProgress) => void
   /** A path that could not be restored although the rest goes on: its chunk is missing or corrupt. */

@@ -1,3 +1,4 @@
+import { joinPath } from '@holdfast/capture'
 import { HoldfastError } from '@holdfast/ports'
 import type { CatalogRow } from '@holdfast/journal'
 import { isoTime } from '../api/iso-time.ts'
@@ -57,7 +58,7 @@ export function createRestoring(parts: ServiceParts): Pick<NodeService, 'restore
         base: baseOf(request.path, row),
         identity: identityOf(label, isoTime(resolved.timeMs), resolved.seq),
         inPlace: request.inPlace,
-        delete: request.delete,
+        ...(request.delete ? { deleteBy: (directory) => catalog.list(joined(request.path, directory), moment) } : {}),
         verify: request.verify,
         dryRun: request.dryRun,
         onProgress: (progress) => events.status({ message_type: 'status', ...progress }),
@@ -102,6 +103,11 @@ function baseOf(path: Uint8Array, row: CatalogRow | undefined): Uint8Array {
   if (row === undefined || row.type === 'directory') return path
   const slash = path.lastIndexOf(0x2f)
   return slash < 0 ? new Uint8Array(0) : path.subarray(0, slash)
+}
+
+/** The path in the volume of one relative to what is restored. */
+function joined(path: Uint8Array, below: Uint8Array): Uint8Array {
+  return path.byteLength === 0 || below.byteLength === 0 ? Buffer.concat([path, below]) : joinPath(path, below)
 }
 
 async function* single(row: CatalogRow): AsyncGenerator<RestoreRow> {

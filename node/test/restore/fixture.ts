@@ -17,6 +17,7 @@ import { restoreTree } from '../../src/restore/index.ts'
 import type {
   RestoreChunks,
   RestoreExtent,
+  RestoreListing,
   RestoreOptions,
   RestoreReport,
   RestoreRow,
@@ -142,6 +143,14 @@ export class Version implements RestoreChunks {
   locate(_volume: VolumeId, id: ChunkId): { pack: number; offset: number } | undefined {
     const index = [...this.chunks.keys()].indexOf(hexOf(id))
     return index < 0 ? undefined : { pack: 1, offset: index }
+  }
+
+  /** Children of a directory, as a catalog lists them. */
+  readonly list: RestoreListing = (directory) => {
+    const above = latin1(directory)
+    const names = (name: string): boolean => name.slice(0, Math.max(0, name.lastIndexOf('/'))) === above
+    const rows = this.rows().filter((row) => names(latin1(row.path)))
+    return each(rows.toSorted((a, b) => Buffer.compare(a.path, b.path)))
   }
 
   restore(to: string | Uint8Array, more: Partial<RestoreOptions> = {}): Promise<RestoreReport> {
