@@ -41,11 +41,11 @@ export class MemoryConnection {
   }
 
   /** Runs at the other end, if that is still open by then. */
-  tell(run: (remote: MemoryConnection) => void): void {
+  tell(run: (remote: MemoryConnection) => void, byteLength?: number): void {
     const remote = this.#remote
     this.#wire.push(() => {
       if (remote?.open) run(remote)
-    })
+    }, byteLength)
   }
 
   wake(): void {
@@ -97,13 +97,13 @@ export class MemoryConnection {
   }
 
   #makeStream(id: string, protocol: string): MemoryStream {
-    const to = (act: (stream: MemoryStream) => void): void =>
+    const to = (act: (stream: MemoryStream) => void, byteLength?: number): void =>
       this.tell((remote) => {
         const stream = remote.#streams.get(id)
         if (stream) act(stream)
-      })
+      }, byteLength)
     const stream = new MemoryStream(this.peer, protocol, {
-      data: (message) => to((s) => s.onData(message)),
+      data: (message) => to((s) => s.onData(this.#wire.deliver(message)), message.byteLength),
       credit: (bytes) => to((s) => s.onCredit(bytes)),
       end: () => to((s) => s.onEnd()),
       abort: () => to((s) => s.onAbort()),

@@ -18,6 +18,16 @@ export interface MemoryTransportOptions {
   readonly address?: string
 }
 
+/** What the way between two nodes is like, asked for each direction and message: faults beyond `delay` and `cut`. */
+export interface Links {
+  /** Nothing passes from one to the other, and neither is told. */
+  isCut(from: NodeId, to: NodeId): boolean
+  /** How long a message that is sent now takes, ms. Order is kept, whatever it says. */
+  delayMs(from: NodeId, to: NodeId, byteLength: number): number
+  /** What arrives of it: the message, or a changed copy. */
+  deliver(from: NodeId, to: NodeId, message: Uint8Array): Uint8Array
+}
+
 export interface MemoryNetwork {
   transport(options: MemoryTransportOptions): Transport
   /** From now on each message between the two takes this long, in each direction. */
@@ -32,11 +42,15 @@ export interface MemoryNetwork {
   reset(a: NodeId, b: NodeId): void
   /** As `kill -9`: every connection of the node breaks at once, and nobody is reached at its address any more. */
   crash(node: NodeId): void
+  /** To be called when a link is no longer cut: what waited arrives. */
+  wake(): void
 }
 
 const pairKey = (a: NodeId, b: NodeId): string => [hexOf(a), hexOf(b)].toSorted().join()
 
-export function createMemoryNetwork({ clock }: { clock: Clock }): MemoryNetwork {
+const PERFECT: Links = { isCut: () => false, delayMs: () => 0, deliver: (_from, _to, message) => message }
+
+export function createMemoryNetwork({ clock, links = PERFECT }: { clock: Clock; links?: Links }): MemoryNetwork {
   const endpoints = new Map<string, MemoryTransport>()
   const delays = new Map<string, number>()
   const cuts = new Set<string>()
@@ -53,7 +67,11 @@ export function createMemoryNetwork({ clock }: { clock: Clock }): MemoryNetwork 
     unlisten: (address) => void endpoints.delete(address),
     wire: (from, to) => {
       const key = pairKey(from, to)
-      return new Wire(clock, { isCut: () => cuts.has(key), delayMs: () => delays.get(key) ?? 0 })
+      return new Wire(clock, {
+        isCut: () => cuts.has(key) || links.isCut(from, to),
+        delayMs: (byteLength) => (delays.get(key) ?? 0) + links.delayMs(from, to, byteLength),
+        deliver: (message) => links.deliver(from, to, message),
+      })
     },
   }
   const wakeAll = (): void => {
@@ -76,6 +94,7 @@ export function createMemoryNetwork({ clock }: { clock: Clock }): MemoryNetwork 
       cuts.clear()
       wakeAll()
     },
+    wake: wakeAll,
     reset(a, b) {
       for (const transport of known) if (hexOf(transport.self) === hexOf(a)) transport.reset(b)
     },

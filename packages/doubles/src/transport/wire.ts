@@ -3,8 +3,14 @@ import type { Clock, Timer } from '@holdfast/ports'
 export interface WireState {
   /** While true nothing passes and nothing is lost: as TCP over a broken route. */
   isCut(): boolean
-  delayMs(): number
+  /** Of what is pushed now. */
+  delayMs(byteLength: number): number
+  /** What arrives of a message. */
+  deliver(message: Uint8Array): Uint8Array
 }
+
+/** What anything but a message takes on the wire, bytes. */
+export const SIGNAL_BYTES = 64
 
 /** One direction of a connection: hands over what is pushed, in order, never in the same turn. */
 export class Wire {
@@ -20,11 +26,15 @@ export class Wire {
     this.#state = state
   }
 
-  push(run: () => void): void {
-    const dueMs = Math.max(this.#clock.monotonicMs() + this.#state.delayMs(), this.#lastDueMs)
+  push(run: () => void, byteLength = SIGNAL_BYTES): void {
+    const dueMs = Math.max(this.#clock.monotonicMs() + this.#state.delayMs(byteLength), this.#lastDueMs)
     this.#lastDueMs = dueMs
     this.#queue.push({ dueMs, run })
     this.wake()
+  }
+
+  deliver(message: Uint8Array): Uint8Array {
+    return this.#state.deliver(message)
   }
 
   /** Looks again, after a heal. */
