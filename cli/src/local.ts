@@ -2,9 +2,10 @@ import type { ConfigValue } from '@holdfast/node/api'
 
 /** What the command line does to a home itself, because no node runs there yet. */
 export interface LocalNode {
-  /** Creates a node and a mesh of one. @throws HF_HOME_EXISTS, HF_HOME_READ_ONLY, HF_BAD_INPUT, HF_PORT_TAKEN */
-  init(request: NewNodeRequest): Promise<InitResult>
-  /** Creates a node in the mesh of the token. @throws those of `init`, HF_BAD_TOKEN, HF_PEER_UNREACHABLE, HF_PEER_REFUSED, HF_CHARTER_REFUSED, HF_ABORTED */
+  /** Creates a node and a mesh of one, once `keepSheet` has the recovery sheet safe: if that rejects, there is no node.
+   *  @throws HF_HOME_EXISTS, HF_HOME_READ_ONLY, HF_BAD_INPUT, HF_PORT_TAKEN, and what `keepSheet` threw */
+  init(request: NewNodeRequest, keepSheet: (made: InitResult) => Promise<void>): Promise<NewNode>
+  /** Creates a node in the mesh of the token; a home of that mesh learns its newest charter instead. @throws those of `init`, HF_BAD_TOKEN, HF_PEER_UNREACHABLE, HF_PEER_REFUSED, HF_CHARTER_REFUSED, HF_ABORTED */
   join(request: NewNodeRequest & { readonly token: string }, signal: AbortSignal): Promise<NewNode>
   /** Whether a node's key can only be opened with a passphrase. @throws HF_HOME_MISSING */
   needsPassphrase(home: string): Promise<boolean>
@@ -34,6 +35,8 @@ export interface NewNode {
   readonly region: string
   readonly role: string
   readonly listen: readonly string[]
+  /** Version of the charter that a home of the mesh has learnt, where no node was made. */
+  readonly charterVersion?: number
 }
 
 export interface InitResult extends NewNode {

@@ -40,8 +40,8 @@ const systemClock: Clock = {
 function outputStream(stream: Writable): OutputStream {
   let closed = false
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') throw error
-    closed = true
+    // Every write is awaited and reports it.
+    closed ||= isClosed(error)
   })
   return {
     write: (content) =>
@@ -49,7 +49,7 @@ function outputStream(stream: Writable): OutputStream {
         if (closed) return reject(new ClosedOutputError())
         stream.write(content, (error) => {
           if (error === null || error === undefined) resolve()
-          else reject(isClosed(error) ? new ClosedOutputError() : error)
+          else reject(isClosed(error) ? new ClosedOutputError() : outputError(error))
         })
       }),
   }
@@ -57,6 +57,12 @@ function outputStream(stream: Writable): OutputStream {
 
 const isClosed = (error: NodeJS.ErrnoException): boolean =>
   error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED'
+
+const outputError = (cause: NodeJS.ErrnoException): HoldfastError =>
+  new HoldfastError('HF_DESTINATION', `the output could not be written (${cause.code ?? cause.message})`, {
+    cause,
+    next: 'write it elsewhere, or make room',
+  })
 
 /** One line from the terminal; hidden means that what is typed is not shown. */
 async function askTerminal(prompt: string, signal: AbortSignal, hidden: boolean): Promise<string> {

@@ -19,15 +19,20 @@ const made: NewNode = {
 describe('init and join', () => {
   let directory: string
   const requests: (NewNodeRequest & { token?: string })[] = []
+  /** Nodes that were made. */
+  let committed = 0
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'hf-init-'))
+    committed = 0
     requests.length = 0
   })
   afterEach(() => rmSync(directory, { recursive: true }))
   const local: Partial<LocalNode> = {
-    init: (request) => {
+    init: async (request, keepSheet) => {
       requests.push(request)
-      return Promise.resolve({ ...made, recoverySheet: 'THE OPERATOR KEY\nhfop1...\n' })
+      await keepSheet({ ...made, recoverySheet: 'THE OPERATOR KEY\nhfop1...\n' })
+      committed++
+      return made
     },
     join: (request) => {
       requests.push(request)
@@ -87,6 +92,41 @@ describe('init and join', () => {
     const nowhere = await there('init', '--recovery-sheet', 'no/such/sheet', '--json')
     assert.deepEqual([nowhere.code, exitErrorOf(nowhere).hf_code], [1, 'HF_DESTINATION'])
     assert.deepEqual(requests, [])
+  })
+
+  it('a sheet that nobody reads: exit 1, and no node is made', async () => {
+    for (const more of [[], ['--json']]) {
+      const ran = await run(['init', '--home', 'home', ...more], {
+        local,
+        workingDirectory: directory,
+        outputWritesMax: 0,
+      })
+      assert.equal(ran.code, 1)
+      assert.match(ran.err, /recovery sheet could not be printed; no node was made/)
+    }
+    assert.equal(committed, 0)
+  })
+
+  it('the sheet is whole before the node is made, and stays when the rest of the output is lost', async () => {
+    const sheet = join(directory, 'sheet')
+    let before = ''
+    const watching: Partial<LocalNode> = {
+      init: async (_request, keepSheet) => {
+        await keepSheet({ ...made, recoverySheet: 'THE KEY\n' })
+        before = readFileSync(sheet, 'utf8')
+        return made
+      },
+    }
+    const args = ['init', '--home', 'home', '--recovery-sheet', 'sheet', '--json']
+    await run(args, { local: watching, workingDirectory: directory, outputWritesMax: 0 })
+    assert.deepEqual([before, readFileSync(sheet, 'utf8')], ['THE KEY\n', 'THE KEY\n'])
+  })
+
+  it('join says when the home was in that mesh already and has learnt its charter', async () => {
+    const learnt = { ...local, join: () => Promise.resolve({ ...made, listen: [], charterVersion: 7 }) }
+    const ran = await run(['join', 'hf1x', '--home', 'home'], { local: learnt, workingDirectory: directory })
+    assert.match(ran.out, /already and knows its charter again, version 7; its data was not touched/)
+    assert.match(ran.err, /next: holdfast up/)
   })
 
   it('a failed init leaves no sheet', async () => {

@@ -10,13 +10,16 @@ import {
   foundCharter,
   isName,
   NAME_BYTES_MAX,
+  type JoinToken,
   type Role,
 } from '@holdfast/charter'
 import { createSigningKey, renderRecoverySheet, seedOf, signingKeyFromSeed } from '@holdfast/keys'
 import { createLibp2pTransport } from '@holdfast/mesh-libp2p'
-import { asMeshId, asNodeId, hexOf, HoldfastError } from '@holdfast/ports'
+import { asMeshId, asNodeId, equalBytes, hexOf, HoldfastError } from '@holdfast/ports'
 import { renderConfig } from './config/index.ts'
-import { createHome, readIdentity, type NewHome } from './home/index.ts'
+import { createHome, prepareHome, readIdentity, type Identity, type NewHome } from './home/index.ts'
+import { joiningKey } from './joining-key.ts'
+import { learnCharter } from './learn-charter.ts'
 import { requestJoin } from './replication/index.ts'
 import { claimableAddress, createSystemClock, createSystemRandom, makeDirectory } from './system/index.ts'
 
@@ -38,17 +41,25 @@ export interface NewNodeResult {
   readonly region: string
   readonly role: Role
   readonly listen: readonly string[]
+  /** Version of the charter that a home of the mesh was brought, where no node was made. */
+  readonly charterVersion?: number
 }
 
 const LISTEN_DEFAULT = '0.0.0.0:4747'
 const REGION_DEFAULT = 'default'
 
-/** Makes a node and a mesh of one. The operator key is in the sheet and nowhere else.
- *  @throws HF_HOME_EXISTS, HF_HOME_READ_ONLY, HF_CONFLICT, HF_BAD_INPUT, HF_PORT_TAKEN, HF_DRIVE_FULL */
-export async function initNode(options: NewNodeOptions): Promise<NewNodeResult & { readonly recoverySheet: string }> {
+export type InitResult = NewNodeResult & { readonly recoverySheet: string }
+
+/** Makes a node and a mesh of one. The operator key is in the sheet and nowhere else: `keepSheet` must have it safe when it
+ *  resolves, and there is no node before that, nor if it rejects.
+ *  @throws HF_HOME_EXISTS, HF_HOME_READ_ONLY, HF_CONFLICT, HF_BAD_INPUT, HF_PORT_TAKEN, HF_DRIVE_FULL, and what `keepSheet` threw */
+export async function initNode(
+  options: NewNodeOptions,
+  keepSheet: (made: InitResult) => Promise<void>,
+): Promise<NewNodeResult> {
   const random = createSystemRandom()
   const timeMs = createSystemClock().nowMs()
-  refuseExisting(options.home)
+  if (existingIdentity(options.home) !== undefined) throw homeExists(options.home)
   const { name, region } = namesOf(options)
   const listen = await listenAddress(options)
   const nodeKey = createSigningKey(random)
@@ -66,7 +77,7 @@ export async function initNode(options: NewNodeOptions): Promise<NewNodeResult &
   })
   const { hash } = state.head()
   const drive = checkDrive(options.drive, options.home)
-  createHome(
+  const prepared = prepareHome(
     {
       ...homeOf(options, listen),
       seed: seedOf(nodeKey),
@@ -77,10 +88,25 @@ export async function initNode(options: NewNodeOptions): Promise<NewNodeResult &
   )
   const date = new Date(timeMs).toISOString().slice(0, 10)
   const recoverySheet = renderRecoverySheet({ meshId: mesh, meshName, operatorKey, date })
-  return { node: name, nodeId: hexOf(id), mesh: meshName, region, role: 'full', listen: [listen], recoverySheet }
+  const made: NewNodeResult = { node: name, nodeId: hexOf(id), mesh: meshName, region, role: 'full', listen: [listen] }
+  try {
+    await keepSheet({ ...made, recoverySheet })
+  } catch (error) {
+    prepared.abandon()
+    throw error
+  }
+  try {
+    prepared.commit()
+  } catch (cause) {
+    if (!(cause instanceof HoldfastError)) throw cause
+    const message = `${cause.message}; no node was made, and the recovery sheet that was given out belongs to none`
+    throw new HoldfastError(cause.code, message, { cause, ...(cause.next === undefined ? {} : { next: cause.next }) })
+  }
+  return made
 }
 
-/** Makes a node in the mesh of a token. Nothing is written before the inviter has let it in.
+/** Makes a node in the mesh of a token. No home is written before the inviter has let it in. A home that is a node of that mesh
+ *  is brought the newest charter instead.
  *  @throws those of `initNode`, HF_BAD_TOKEN, HF_PEER_UNREACHABLE, HF_PEER_REFUSED, HF_CHARTER_REFUSED, HF_ABORTED */
 export async function joinNode(
   options: NewNodeOptions & { readonly token: string },
@@ -88,13 +114,14 @@ export async function joinNode(
 ): Promise<NewNodeResult> {
   const random = createSystemRandom()
   const clock = createSystemClock()
-  refuseExisting(options.home)
+  const existing = existingIdentity(options.home)
+  if (existing !== undefined) return rejoin(existing, options, signal)
   const wishes = namesOf(options)
   const token = decodeJoinToken(options.token)
   checkTokenTime(token, clock.nowMs())
   const drive = checkDrive(options.drive, options.home)
   const listen = await listenAddress(options)
-  const nodeKey = joiningKey(options.home, random)
+  const nodeKey = joiningKey(options.home, options.passphrase, random)
   const addresses = options.announce === undefined ? [] : [options.announce]
   const request = encodeJoinRequest(createJoinRequest(token, nodeKey.key, { ...wishes, addresses }))
   const transport = createLibp2pTransport({
@@ -131,7 +158,7 @@ export async function joinNode(
   createHome(
     {
       ...homeOf(options, listen),
-      seed: seedOf(nodeKey.key),
+      seed: nodeKey.seed,
       identity: {
         name: node.name,
         region: node.region,
@@ -156,43 +183,52 @@ export async function joinNode(
   }
 }
 
-/** The key of the node to be, kept beside the home until the join is done: a joiner that missed the answer asks again as the same
- *  node and is answered alike. */
-function joiningKey(home: string, random: ReturnType<typeof createSystemRandom>) {
-  const file = `${path.resolve(home)}.joining`
-  let seed: Uint8Array | undefined
+/** @throws HF_HOME_EXISTS for a token of another mesh, or if there is nothing to learn; those of `learnCharter` */
+async function rejoin(
+  { mesh, name, region, meshName }: Identity,
+  { home, passphrase, token: text }: NewNodeOptions & { readonly token: string },
+  signal: AbortSignal,
+): Promise<NewNodeResult> {
+  let token: JoinToken
   try {
-    const kept = fs.readFileSync(file)
-    if (kept.byteLength === 32) seed = kept
+    token = decodeJoinToken(text)
   } catch {
-    // There is none: this is the first try.
+    throw homeExists(home)
   }
-  if (seed === undefined) {
-    seed = random.bytes(32)
-    try {
-      makeDirectory(path.dirname(file))
-      fs.writeFileSync(file, seed, { mode: 0o600, flag: 'w' })
-    } catch (cause) {
-      throw new HoldfastError('HF_HOME_READ_ONLY', `${path.dirname(file)} cannot be written; nothing was changed`, {
-        cause,
-        next: 'give a --home that this user can write',
-      })
-    }
+  if (!equalBytes(token.mesh, mesh)) throw homeExists(home)
+  const { before, state, self } = await learnCharter({
+    home,
+    token,
+    signal,
+    ...(passphrase === undefined ? {} : { passphrase }),
+  })
+  if (before !== undefined && equalBytes(before, state.digest())) throw homeExists(home)
+  const node = state.node(self)
+  return {
+    node: node?.name ?? name,
+    nodeId: hexOf(self),
+    mesh: meshName,
+    region: node?.region ?? region,
+    role: node?.role ?? 'full',
+    listen: [],
+    charterVersion: state.head().version,
   }
-  return { key: signingKeyFromSeed(seed), forget: () => fs.rmSync(file, { force: true }) }
 }
 
-function refuseExisting(home: string): void {
+/** Of the node that is there already. @throws HF_DECODE, HF_HOME_NEWER, HF_HOME_READ_ONLY */
+function existingIdentity(home: string): Identity | undefined {
   try {
-    readIdentity(home)
+    return readIdentity(home)
   } catch (error) {
-    if (error instanceof HoldfastError && error.code === 'HF_HOME_MISSING') return
+    if (error instanceof HoldfastError && error.code === 'HF_HOME_MISSING') return undefined
     throw error
   }
-  throw new HoldfastError('HF_HOME_EXISTS', `${home} is a node already; nothing was changed`, {
+}
+
+const homeExists = (home: string): HoldfastError =>
+  new HoldfastError('HF_HOME_EXISTS', `${home} is a node already; nothing was changed`, {
     next: `holdfast up --home ${home} runs it; another --home makes another node`,
   })
-}
 
 function namesOf(options: NewNodeOptions): { name: string; region: string } {
   const name = options.name ?? (os.hostname().split('.')[0] || 'node')

@@ -70,6 +70,7 @@ async function compose(options: StartNodeOptions, stack: Stack): Promise<Running
   const home = openHome(options.home, options.passphrase)
   stack.push(() => home.close())
   const log = createLog(options.verbosity === 1 ? 'debug' : config.log_level)
+  for (const notice of home.notices) log.warn(notice)
   const clock = createSystemClock()
   const random = createSystemRandom()
   const self = asNodeId(home.signingKey.publicKey)
@@ -215,6 +216,7 @@ async function compose(options: StartNodeOptions, stack: Stack): Promise<Running
     volumesOpened: () => manager.settled(),
     volumeWarnings: (volume) => manager.warningsOf(volume),
     heal: (wanted, healSignal) => waitForHealing(wanted, clock, healSignal),
+    directoryKnown: (volume) => manager.directoryKnown(volume),
     captureOf: (volume) => manager.captureOf(volume),
     capturing: (volume, wait) => manager.capturing(volume, wait),
   }

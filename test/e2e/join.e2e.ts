@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { signingKeyFromSeed } from '@holdfast/keys'
 import { createLibp2pTransport } from '@holdfast/mesh-libp2p'
@@ -139,5 +139,50 @@ describe('joining a mesh', function () {
     const late = world.node('late')
     while (Date.now() <= expiresAt) await a.ok('node', 'ls') // the moment has to pass; meanwhile the inviter serves
     refused(await tryJoin(late, shortLived), late, /expired/)
+  })
+})
+
+describe('a home brought back from a copy that was made before anybody joined', function () {
+  this.timeout(120_000)
+  const world = new World('forgetful')
+  after(() => world.close())
+
+  it('knows nobody and reaches nobody; a token brings it back among the others, and its volume goes on', async () => {
+    const [a, b] = [world.node('a'), world.node('b')]
+    const data = world.path('data')
+    mkdirSync(data)
+    writeFileSync(`${data}/file`, 'before\n')
+    await a.init()
+    const copy = world.path('copy')
+    cpSync(a.home, copy, { recursive: true, preserveTimestamps: true })
+    await a.up()
+    await b.join(await a.invite())
+    await b.up()
+    await a.ok('protect', data)
+    await a.ok('flush')
+    await a.crash()
+    for (const name of readdirSync(a.home)) rmSync(`${a.home}/${name}`, { recursive: true })
+    cpSync(copy, a.home, { recursive: true, preserveTimestamps: true })
+    await a.up()
+    assert.equal((await a.json<NodeRow[]>('node', 'ls')).length, 1, 'it believes to be alone')
+    const running = await a.run(['join', await b.invite(), '--json'])
+    assert.deepEqual([running.code, exitErrorOf(running).hf_code], [11, 'HF_HOME_IN_USE'])
+    await a.down()
+    const token = await b.invite()
+    const joined = await a.ok('join', token)
+    assert.match(joined.stdout, /was in mesh .* already and knows its charter again/)
+    const again = await a.run(['join', token, '--json'])
+    assert.deepEqual([again.code, exitErrorOf(again).hf_code], [1, 'HF_HOME_EXISTS'])
+    await a.up()
+    writeFileSync(`${data}/file`, 'after\n')
+    await a.ok('protect', data)
+    await a.ok('flush')
+    assert.equal((await b.ok('cat', 'data:file')).stdout, 'after\n')
+    const versions = await b.json<{ size: number }[]>('log', 'data:file')
+    assert.deepEqual(
+      versions.map(({ size }) => size),
+      [6, 7],
+      'what was acknowledged before is in the history',
+    )
   })
 })

@@ -56,8 +56,8 @@ export interface Authority {
    *  @throws HF_CHARTER_REFUSED with nothing changed; HF_PEER_UNREACHABLE if the volume is protected, but not with every member named */
   protect(request: NewProtection): Promise<VolumeEntry>
   unprotect(volume: VolumeId): Promise<void>
-  /** Goes on with a volume of this node that was unprotected. */
-  protectAgain(volume: VolumeId): Promise<VolumeEntry>
+  /** Goes on with a volume of this node that was unprotected, or of which the home has forgotten the directory. */
+  protectAgain(volume: VolumeId, directory: string): Promise<VolumeEntry>
   addMember(volume: VolumeId, node: NodeInfo, role: Role, operatorKey?: SigningKey): Promise<void>
   removeMember(volume: VolumeId, node: NodeId, operatorKey: SigningKey | undefined): Promise<void>
   setRole(volume: VolumeId, node: NodeId, role: Role, operatorKey: SigningKey | undefined): Promise<void>
@@ -136,7 +136,8 @@ export function createAuthority(parts: AuthorityParts): Authority {
     unprotect: (volume) =>
       volumeChanges.change(volume, (entry) => (entry.protected ? { protected: false } : undefined)),
 
-    async protectAgain(volume) {
+    async protectAgain(volume, directory) {
+      if (directories.get(volume) !== directory) directories.set(volume, directory)
       await volumeChanges.change(volume, (entry) => (entry.protected ? undefined : { protected: true }))
       return required(keeper.state.volume(volume))
     },

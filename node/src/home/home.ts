@@ -35,12 +35,21 @@ export class Home {
   readonly directory: string
   readonly identity: Identity
   readonly signingKey: SigningKey
+  /** Sentences about the home that a person should know. */
+  readonly notices: readonly string[]
   readonly #lock: HomeLock
 
-  constructor(directory: string, identity: Identity, signingKey: SigningKey, lock: HomeLock) {
+  constructor(
+    directory: string,
+    identity: Identity,
+    signingKey: SigningKey,
+    lock: HomeLock,
+    notices: readonly string[] = [],
+  ) {
     this.directory = directory
     this.identity = identity
     this.signingKey = signingKey
+    this.notices = notices
     this.#lock = lock
   }
 
@@ -80,17 +89,81 @@ export class Home {
   }
 }
 
-/** Makes a home; the identity is written last, so that a crash leaves no half node.
- *  @throws HF_HOME_EXISTS, HF_HOME_READ_ONLY, HF_BAD_INPUT, HF_DRIVE_FULL */
+/** A home that is complete but for its identity, which makes it one; locked until it is committed or abandoned. */
+export interface PreparedHome {
+  /** Makes it a home; durable when it returns. @throws HF_HOME_READ_ONLY, HF_DRIVE_FULL, HF_DRIVE_FAILED; it is abandoned then */
+  commit(): void
+  /** Removes what was written. Does nothing once it is committed. */
+  abandon(): void
+}
+
+/** Makes a home at once. @throws as `prepareHome` */
 export function createHome(options: NewHome, random: Random): void {
+  prepareHome(options, random).commit()
+}
+
+/** Writes all of a home but the identity, which comes last so that a crash leaves no half node.
+ *  @throws HF_HOME_EXISTS, HF_HOME_IN_USE while another process makes it, HF_HOME_READ_ONLY, HF_BAD_INPUT, HF_CONFLICT, HF_DRIVE_FULL */
+export function prepareHome(options: NewHome, random: Random): PreparedHome {
   const { directory } = options
   const file = (name: string): string => path.join(directory, name)
-  if (fs.existsSync(file(IDENTITY_FILE))) {
-    throw new HoldfastError('HF_HOME_EXISTS', `${directory} is a node already; nothing was changed`, {
-      next: `holdfast up --home ${directory} runs it; another --home makes another node`,
-    })
+  const unlock = options.passphrase === undefined ? { keyFile: random.bytes(32) } : { passphrase: options.passphrase }
+  const contents: [name: string, content: Uint8Array | string][] = [
+    [FORMAT_FILE, `holdfast home ${HOME_FORMAT}\n`],
+    ['config.toml', options.config],
+    ...('keyFile' in unlock ? [[KEY_FILE, unlock.keyFile] as [string, Uint8Array]] : []),
+    ...Object.entries(options.state),
+  ]
+  const lock = claimNewHome(directory)
+  let open = true
+  const end = (): void => {
+    open = false
+    lock.release()
   }
+  const abandon = (): void => {
+    if (!open) return
+    for (const name of [...contents.map(([each]) => each), PLACE_FILE, IDENTITY_FILE, LOCK_FILE])
+      for (const each of [name, `${name}.new`]) removeIfPossible(file(each))
+    end()
+  }
+  const orAbandon = (write: () => void): void => {
+    try {
+      write()
+    } catch (cause) {
+      abandon()
+      throw homeError(directory, cause)
+    }
+  }
+  let identity: Uint8Array
+  orAbandon(() => {
+    for (const [name, content] of contents) writeDurably(file(name), content)
+    writeDurably(file(PLACE_FILE), placeOf(directory))
+    identity = encodeIdentity({ ...options.identity, wrappedSeed: wrapSecret(options.seed, unlock, random) })
+  })
+  return {
+    abandon,
+    commit() {
+      orAbandon(() => {
+        writeDurably(file(IDENTITY_FILE), identity)
+        syncDirectory(path.dirname(directory))
+      })
+      end()
+    },
+  }
+}
+
+function removeIfPossible(file: string): void {
   try {
+    fs.rmSync(file, { force: true })
+  } catch {
+    // Without an identity it is no home, whatever else lies there.
+  }
+}
+
+/** Makes the directory private and locks it, if it can become a home. */
+function claimNewHome(directory: string): HomeLock {
+  try {
+    refuseHome(directory)
     makeDirectory(directory, 0o700)
     const strange = fs.readdirSync(directory).filter((name) => !isOurs(name))
     if (strange.length > 0) {
@@ -103,18 +176,25 @@ export function createHome(options: NewHome, random: Random): void {
       )
     }
     fs.chmodSync(directory, 0o700)
-    writeDurably(file(FORMAT_FILE), `holdfast home ${HOME_FORMAT}\n`)
-    const unlock = options.passphrase === undefined ? { keyFile: random.bytes(32) } : { passphrase: options.passphrase }
-    if ('keyFile' in unlock) writeDurably(file(KEY_FILE), unlock.keyFile)
-    writeDurably(file('config.toml'), options.config, 0o600)
-    for (const [name, bytes] of Object.entries(options.state)) writeDurably(file(name), bytes)
-    writeDurably(file(PLACE_FILE), placeOf(directory))
-    const wrappedSeed = wrapSecret(options.seed, unlock, random)
-    writeDurably(file(IDENTITY_FILE), encodeIdentity({ ...options.identity, wrappedSeed }))
-    syncDirectory(path.dirname(directory))
+    const lock = lockHome(path.join(directory, LOCK_FILE))
+    try {
+      // Another process may have been faster.
+      refuseHome(directory)
+      return lock
+    } catch (error) {
+      lock.release()
+      throw error
+    }
   } catch (cause) {
     throw homeError(directory, cause)
   }
+}
+
+function refuseHome(directory: string): void {
+  if (!fs.existsSync(path.join(directory, IDENTITY_FILE))) return
+  throw new HoldfastError('HF_HOME_EXISTS', `${directory} is a node already; nothing was changed`, {
+    next: `holdfast up --home ${directory} runs it; another --home makes another node`,
+  })
 }
 
 const OURS = /^(?:format|identity|key|place|lock|config\.toml|charter|acceptor|votes|epochs|directories)(?:\.new)?$/
@@ -138,7 +218,7 @@ export function openHome(directory: string, passphrase?: string): Home {
   try {
     checkPlace(directory)
     const seed = unwrapSecret(identity.wrappedSeed, unlockWith(directory, identity, passphrase))
-    return new Home(directory, identity, signingKeyFromSeed(seed), lock)
+    return new Home(directory, identity, signingKeyFromSeed(seed), lock, closeKeyFile(directory))
   } catch (cause) {
     lock.release()
     throw homeError(directory, cause)
@@ -165,6 +245,15 @@ function unlockWith(
   throw new HoldfastError('HF_WRONG_KEY', `the key file of this node is missing; nothing was touched`, {
     next: `bring ${path.join(directory, KEY_FILE)} back from a copy`,
   })
+}
+
+/** Takes the key file away from other users, who may have got it when the home was brought back from a copy; a sentence if so. */
+function closeKeyFile(directory: string): string[] {
+  const file = path.join(directory, KEY_FILE)
+  const stat = fs.statSync(file, { throwIfNoEntry: false })
+  if (stat === undefined || (stat.mode & 0o077) === 0) return []
+  fs.chmodSync(file, 0o600)
+  return [`${file} could be read by other users of this machine; it is closed to them now`]
 }
 
 /** @throws HF_HOME_MISSING, HF_DECODE, HF_HOME_NEWER, HF_HOME_READ_ONLY if it may not be read, HF_BAD_INPUT if it is no directory */

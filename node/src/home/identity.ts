@@ -45,10 +45,11 @@ export function encodeIdentity(identity: Identity): Uint8Array {
 
 /** @throws HF_DECODE, HF_HOME_NEWER */
 export function decodeIdentity(bytes: Uint8Array): Identity {
-  if (bytes[0] !== IDENTITY_VERSION) {
+  const version = bytes[0] ?? 0
+  if (version > IDENTITY_VERSION) {
     throw new HoldfastError(
       'HF_HOME_NEWER',
-      `the identity of this home has format ${bytes[0] ?? 'none'}, this version reads ${IDENTITY_VERSION}`,
+      `the identity of this home has format ${version}, this version reads ${IDENTITY_VERSION}`,
       {
         next: 'run the version of holdfast that made it, or a newer one',
       },
@@ -56,6 +57,7 @@ export function decodeIdentity(bytes: Uint8Array): Identity {
   }
   const state = c.state(1, bytes.byteLength, Buffer.from(bytes))
   try {
+    if (version < IDENTITY_VERSION) throw new Error('it has no version')
     const identity: Identity = {
       name: c.string.decode(state),
       region: c.string.decode(state),

@@ -3,6 +3,7 @@
 import { CHUNKS_PROTOCOL, CREDIT_BYTES_MAX } from '@holdfast/replication'
 
 export { requestJoin } from './join.ts'
+export { receiveCharter } from './receive-charter.ts'
 export { createReplication } from './replication.ts'
 export * from './types.ts'
 

@@ -71,10 +71,13 @@ export function createMesh(parts: ServiceParts, places: { home: string; drive: s
       }))
       for (const { entry, place } of known) if (entry?.protected === true) checkApart(real, place, entry.name)
       const volumeName = name ?? path.basename(real)
-      const before = known.find(({ entry, place }) => place === real && entry?.name === volumeName)?.entry
-      if (before !== undefined && equalBytes(before.primary, self)) {
+      const before = resumable(volumeName, real)
+      if (before !== undefined) {
         checkSameCopies(before, copies)
-        return protecting(await authority.protectAgain(before.volume), real)
+        const entry = await authority.protectAgain(before.volume, real)
+        await parts.volumesOpened()
+        await parts.directoryKnown(entry.volume)
+        return protecting(entry, real)
       }
       checkName(volumeName, name === undefined)
       if (authority.volumes().some((entry) => entry.name === volumeName)) {
@@ -220,6 +223,15 @@ export function createMesh(parts: ServiceParts, places: { home: string; drive: s
         parts.log.warn({ err: error, volume: entry.name }, 'the membership of a node that is removed was not ended')
       }
     }
+  }
+
+  /** A volume of this node by that name which is captured from nowhere now: unprotected, or its directory was forgotten. */
+  function resumable(name: string, directory: string): VolumeEntry | undefined {
+    return authority.volumes().find((entry) => {
+      if (entry.name !== name || !equalBytes(entry.primary, self)) return false
+      const place = authority.directoryOf(entry.volume)
+      return place === undefined || (place === directory && !entry.protected)
+    })
   }
 
   async function protecting(entry: VolumeEntry, directory: string): Promise<ProtectAnswer> {

@@ -19,13 +19,15 @@ export interface ServiceParts {
   readonly chunks: ChunkSource
   readonly store: PackStore
   readonly replication: Replication
-  /** Capture of a volume whose primary is this node, while it runs. */
   /** Resolves once every volume of the charter that concerns this node is open. */
   readonly volumesOpened: () => Promise<void>
   /** Sentences about a volume that need a person. */
   readonly volumeWarnings: (volume: VolumeId) => readonly string[]
   /** Waits while missing chunks are being fetched; how many came. */
   readonly heal: (volumes: readonly Volume[], signal: AbortSignal) => Promise<number>
+  /** Capture can begin where it was not known what to capture. */
+  readonly directoryKnown: (volume: VolumeId) => Promise<void>
+  /** Capture of a volume whose primary is this node, while it runs. */
   readonly captureOf: (volume: VolumeId) => VolumeCapture | undefined
   /** Resolves once the capture of a protected volume of this node runs: a primary may have to wait for members first. */
   readonly capturing: (volume: VolumeId, signal: AbortSignal) => Promise<VolumeCapture | undefined>

@@ -2,15 +2,36 @@ import type { CatalogRow } from '@holdfast/journal'
 import { equalBytes } from '@holdfast/ports'
 import type { JournalFrame } from '@holdfast/ports'
 import type { PackStore } from '@holdfast/store-pack'
+import type { Logger } from 'pino'
 import { readBlock } from './blocks.ts'
 import type { Branch } from './epoch-chain.ts'
+import type { IndexStore } from './index-store.ts'
+import type { Running } from './running.ts'
 import type { Volume } from './volume.ts'
 import type { VolumeWriter } from './writer.ts'
 
-export interface SalvageParts {
+interface SalvageParts {
   readonly volume: Volume
   readonly writer: Pick<VolumeWriter, 'commitAgain'>
   readonly store: Pick<PackStore, 'journalFrames' | 'has'>
+}
+
+/** Salvages each journal of the volume that does not count, once. */
+export async function salvageAll(
+  parts: { readonly index: IndexStore; readonly store: PackStore; readonly log: Logger },
+  { volume, branches }: Pick<Running, 'volume' | 'branches'>,
+  writer: VolumeWriter,
+): Promise<void> {
+  const { index, store, log } = parts
+  for (const branch of branches) {
+    if (await index.isSalvaged(volume.id, branch.storedKey)) continue
+    const versions = await salvage({ volume, writer, store }, branch)
+    await index.setSalvaged(volume.id, branch.storedKey)
+    log.warn(
+      { volume: volume.name, epoch: branch.epoch, versions },
+      'versions of a journal that does not count are recorded again',
+    )
+  }
 }
 
 /**
@@ -19,7 +40,7 @@ export interface SalvageParts {
  * out, so a salvage that was broken off is simply done again. Deletions are not repeated: the next walk finds what is gone.
  * @returns how many versions were recorded
  */
-export async function salvage(parts: SalvageParts, branch: Branch): Promise<number> {
+async function salvage(parts: SalvageParts, branch: Branch): Promise<number> {
   const { volume, writer, store } = parts
   const { catalog, codec } = volume.reader()
   const counted = await countedFrames(parts, branch)

@@ -22,7 +22,7 @@ import type { IndexStore } from './index-store.ts'
 import { openVolume } from './open-volume.ts'
 import type { PendingFrames } from './pending-frames.ts'
 import type { Running } from './running.ts'
-import { salvage } from './salvage.ts'
+import { salvageAll } from './salvage.ts'
 import type { ReadableParts } from './volume.ts'
 import type { Volumes } from './volumes.ts'
 import { VolumeWriter } from './writer.ts'
@@ -98,6 +98,12 @@ export class VolumeManager {
   /** Resolves once everything asked for so far is open. */
   settled(): Promise<void> {
     return this.#work
+  }
+
+  /** The directory of a volume whose primary this node is has become known: its capture can begin. */
+  async directoryKnown(volume: VolumeId): Promise<void> {
+    const running = this.#running.get(hexOf(volume))
+    if (running !== undefined && running.capture === undefined) await this.#reopen(running)
   }
 
   captureOf(volume: VolumeId): VolumeCapture | undefined {
@@ -297,7 +303,7 @@ export class VolumeManager {
     if (reason !== undefined) return this.#moves.resolveDoubt(running, reason)
     const directory = authority.directoryOf(volume.id)
     if (directory === undefined) {
-      const message = 'this node does not know which directory it protects; protect it again'
+      const message = `this node does not know which directory it protects: holdfast protect DIR --name ${volume.name}`
       running.failure = new HoldfastError('HF_SOURCE_UNAVAILABLE', message)
       running.warnings.push(message)
       return
@@ -315,7 +321,7 @@ export class VolumeManager {
       onCommitted: (frame, head, rows) => volume.committed(frame, head, rows),
     })
     running.writer = writer
-    await this.#salvage(running, writer)
+    await salvageAll(this.#parts, running, writer)
     const capture = await startCapture({
       volume,
       directory,
@@ -331,19 +337,6 @@ export class VolumeManager {
     if (running.writer !== writer || !this.#isOpen(running)) return capture.stop()
     running.capture = capture
     log.info({ volume: volume.name, directory }, 'capture runs')
-  }
-
-  async #salvage({ volume, branches }: Running, writer: VolumeWriter): Promise<void> {
-    const { index, store, log } = this.#parts
-    for (const branch of branches) {
-      if (await index.isSalvaged(volume.id, branch.storedKey)) continue
-      const versions = await salvage({ volume, writer, store }, branch)
-      await index.setSalvaged(volume.id, branch.storedKey)
-      log.warn(
-        { volume: volume.name, epoch: branch.epoch, versions },
-        'versions of a journal that does not count are recorded again',
-      )
-    }
   }
 
   async #reconcileAll(): Promise<void> {

@@ -232,7 +232,7 @@ describe('changes of volumes', () => {
       await world.settle(a.authority.unprotect(volume))
       await world.settle(a.authority.unprotect(volume))
       assert.equal(a.volume(volume).counter, 2, 'a second time is no change')
-      const again = await world.settle(a.authority.protectAgain(volume))
+      const again = await world.settle(a.authority.protectAgain(volume, '/data'))
       assert.deepEqual([again.protected, again.counter], [true, 3])
       assert.equal(a.authority.directoryOf(volume), '/data')
     })

@@ -59,6 +59,26 @@ describe('home', () => {
       assert.equal(permissions(home), 0o700)
     })
 
+    it('a key file that other users could read is closed to them, and somebody is told', () => {
+      makeHome(home)
+      fs.chmodSync(path.join(home, 'key'), 0o644)
+      const opened = openHome(home)
+      opened.close()
+      assert.match(opened.notices.join(), /key could be read by other users/)
+      assert.equal(permissions(path.join(home, 'key')), 0o600)
+      const again = openHome(home)
+      again.close()
+      assert.deepEqual(again.notices, [])
+    })
+
+    it('an identity that is empty or zeroed is damaged, not of a newer version', () => {
+      makeHome(home)
+      for (const bytes of [Buffer.alloc(0), Buffer.alloc(300)]) {
+        fs.writeFileSync(path.join(home, 'identity'), bytes)
+        assertRefused('HF_DECODE', { message: /damaged/ })
+      }
+    })
+
     it('opens again after it was closed, and closing twice does no harm', () => {
       makeHome(home)
       const first = openHome(home)

@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { formatOperatorKey } from '@holdfast/keys'
-import { equalBytes } from '@holdfast/ports'
+import { equalBytes, hexOf } from '@holdfast/ports'
 import { createMesh } from '../../src/service/mesh.ts'
 import type { ServiceParts } from '../../src/service/parts.ts'
 import { AuthorityWorld, operatorKey, withCode, type MeshNode } from '../authority/fixture.ts'
@@ -25,12 +25,15 @@ describe('the mesh as the control API shows and changes it', () => {
   })
 
   const place = (name: string): string => path.join(base, name)
+  /** Volumes whose directory became known. */
+  const known: string[] = []
   const meshOf = (node: MeshNode) =>
     createMesh(
       {
         authority: node.authority,
         self: node.id,
         volumesOpened: () => Promise.resolve(),
+        directoryKnown: async (volume) => void known.push(hexOf(volume)),
         log: { warn() {} } as unknown as ServiceParts['log'],
       } as Partial<ServiceParts> as ServiceParts,
       { home: place('home'), drive: place('drive') },
@@ -59,6 +62,22 @@ describe('the mesh as the control API shows and changes it', () => {
     const other = await mesh.protect({ directory, name: 'other' }, CALL)
     assert.notEqual(other.id, first.id)
     await assert.rejects(mesh.protect({ directory }, CALL), withCode('HF_ALREADY_EXISTS', /as volume other/))
+  })
+
+  it('a home that has forgotten which directory a volume is: protecting it under its name goes on with it', async () => {
+    const node = await world.found()
+    const made = await meshOf(node).protect({ directory: place('data'), copies: 1 }, CALL)
+    await node.stop()
+    node.home.writeState('directories', Uint8Array.of(1, 0))
+    await node.start()
+    const mesh = meshOf(node)
+    assert.deepEqual(await mesh.protect({ directory: place('a:b'), name: 'data' }, CALL), {
+      ...made,
+      directory: place('a:b'),
+    })
+    assert.ok(known.includes(made.id))
+    assert.equal(node.authority.directories()[0]?.directory, place('a:b'))
+    await assert.rejects(mesh.protect({ directory: place('data') }, CALL), withCode('HF_ALREADY_EXISTS'))
   })
 
   it('more members named than copies: refused before anything is made', async () => {
