@@ -131,6 +131,14 @@ describe('commands that act, and status', () => {
   })
 
   describe('status', () => {
+    it('says which peer sent something wrong', async () => {
+      const answer = status(volume())
+      const peers = [{ name: 'bad', region: 'us-1', state: 'set-aside', blamed: 3 }] as const
+      node.serve({ status: () => Promise.resolve({ ...answer, node: { ...answer.node, peers } }) })
+      const { out } = await node.run(['status'])
+      assert.match(out, /peers: bad \(us-1\) set-aside, sent something wrong 3 times \(holdfast peers\)/)
+    })
+
     it('is the document of the node with --json', async () => {
       const answer = status(volume())
       node.serve({ status: () => Promise.resolve(answer) })

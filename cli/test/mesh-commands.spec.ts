@@ -51,6 +51,14 @@ describe('commands for the mesh', () => {
               latencyMs: 80.25,
               reason: 'refused',
             },
+            {
+              node: 'bad',
+              id: 'cd',
+              region: 'us-1',
+              state: 'set-aside',
+              blamed: { protocol: 3, chunk: 1 },
+              setAsideUntil: '2026-11-23T04:00:00.000Z',
+            },
           ]),
         nodes: () =>
           Promise.resolve([
@@ -71,6 +79,10 @@ describe('commands for the mesh', () => {
           ]),
       })
       assert.match((await node.run(['peers'])).out, /us +us-1 +unreachable +h:1 +80\.3 ms +refused/)
+      assert.match(
+        (await node.run(['peers'])).out,
+        /bad +us-1 +set-aside +sent something wrong: 3 × protocol, 1 × chunk; refused until 2026-11-23T04:00:00\.000Z/,
+      )
       assert.match((await node.run(['node', 'ls'])).out, /eu \(here\) +abcdef01 +eu-1 +full +votes +h:1 h:2/)
       assert.match(
         (await node.run(['member', 'ls', 'data'])).out,

@@ -15,7 +15,7 @@ import { createCaptureService } from './capture/index.ts'
 import { configValues, readConfig } from './config/index.ts'
 import { openHome, type Home } from './home/index.ts'
 import { createIngestPool } from './ingest/index.ts'
-import { createReplication, TRANSPORT_WINDOW_BYTES } from './replication/index.ts'
+import { createReplication, TRANSPORT_WINDOW_BYTES, type Replication } from './replication/index.ts'
 import { createNodeService } from './service/service.ts'
 import type { ServiceParts } from './service/parts.ts'
 import { createSystemClock, createSystemRandom } from './system/index.ts'
@@ -100,11 +100,13 @@ async function compose(options: StartNodeOptions, stack: Stack): Promise<Running
 
   const keeper = new CharterKeeper(home, self, openCharter(home), (conflict) => log.error(conflict))
   const authorityOf: { current?: Authority } = {}
+  const replicationOf: { current?: Replication } = {}
   const transport = createLibp2pTransport({
     signingKey: home.signingKey,
     listen: [config.listen],
     ...(config.announce === undefined ? {} : { announce: config.announce }),
-    admit: (peer) => admission(peer, keeper, authorityOf.current),
+    admit: (peer) =>
+      replicationOf.current?.refuses(peer) === true ? 'refused' : admission(peer, keeper, authorityOf.current),
     windowBytes: TRANSPORT_WINDOW_BYTES,
     clock,
   })
@@ -125,6 +127,7 @@ async function compose(options: StartNodeOptions, stack: Stack): Promise<Running
     },
     store: volumes.sourceOf(store),
   })
+  replicationOf.current = replication
   const authority = createAuthority({
     home,
     keeper,

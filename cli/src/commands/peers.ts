@@ -1,3 +1,4 @@
+import type { PeerAnswer } from '@holdfast/node/api'
 import type { Define } from '../command.ts'
 import { withNode } from '../connect.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -23,9 +24,16 @@ export const runPeers: Run<GlobalOptions> = (signal, options, io) =>
         peer.state,
         peer.address ?? '',
         peer.latencyMs === undefined ? '' : `${peer.latencyMs.toFixed(1)} ms`,
-        peer.reason ?? '',
+        [peer.reason, blameText(peer)].filter(Boolean).join('; '),
       ])
       return tableLines([['NODE', 'REGION', 'STATE', 'ADDRESS', 'LATENCY', ''], ...rows], [4])
     })
     return EXIT.done
   })
+
+/** What a peer was blamed for, and until when it is refused for it. */
+function blameText({ blamed = {}, setAsideUntil }: PeerAnswer): string {
+  const counts = Object.entries(blamed).map(([reason, count]) => `${count} × ${reason}`)
+  const until = setAsideUntil === undefined ? [] : [`refused until ${setAsideUntil}`]
+  return [...(counts.length === 0 ? [] : [`sent something wrong: ${counts.join(', ')}`]), ...until].join('; ')
+}

@@ -48,8 +48,13 @@ function nodeLines(node: NodeStatus): string[] {
       [`${sizeText(node.storedBytes)} stored`, ...drives, `${sizeText(node.rssBytes)} of memory`].join(', '),
   ]
   if (node.peers.length === 0) lines.push('no other node in the mesh: holdfast invite makes a token for one')
-  else lines.push(`peers: ${node.peers.map((peer) => `${peer.name} (${peer.region}) ${peer.state}`).join(', ')}`)
+  else lines.push(`peers: ${node.peers.map(peerText).join(', ')}`)
   return lines
+}
+
+function peerText({ name, region, state, blamed }: NodeStatus['peers'][number]): string {
+  const blame = blamed === undefined ? '' : `, sent something wrong ${blamed} times (holdfast peers)`
+  return `${name} (${region}) ${state}${blame}`
 }
 
 function volumeLines(volume: VolumeStatus, nowMs: number, withMembers: boolean): string[] {

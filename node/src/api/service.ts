@@ -145,7 +145,7 @@ export interface NodeStatus {
   readonly mesh: string
   readonly region: string
   readonly listen: readonly string[]
-  readonly peers: readonly { readonly name: string; readonly region: string; readonly state: PeerState }[]
+  readonly peers: readonly PeerLine[]
   readonly drives: readonly DriveStatus[]
   /** Bytes of all packs. */
   readonly storedBytes: number
@@ -153,7 +153,8 @@ export interface NodeStatus {
   readonly uptimeSeconds: number
 }
 
-export type PeerState = 'connected' | 'connecting' | 'unreachable'
+/** `set-aside`: it broke the protocol again and again, and is refused for a while. */
+export type PeerState = 'connected' | 'connecting' | 'unreachable' | 'set-aside'
 
 export interface DriveStatus {
   readonly path: string
@@ -426,6 +427,15 @@ export interface InviteAnswer {
   readonly region?: string
 }
 
+/** A peer in `status`. */
+export interface PeerLine {
+  readonly name: string
+  readonly region: string
+  readonly state: PeerState
+  /** Times it sent something wrong since this node started; absent if it never did. */
+  readonly blamed?: number
+}
+
 export interface PeerAnswer {
   readonly node: string
   readonly id: string
@@ -437,6 +447,10 @@ export interface PeerAnswer {
   readonly lastSeen?: string
   /** Why it is not connected, for people. */
   readonly reason?: string
+  /** Times it sent something wrong since this node started, by reason (`protocol`, `journal`, `chunk`, `charter`, `stall`);
+   *  absent if it never did. */
+  readonly blamed?: Readonly<Partial<Record<string, number>>>
+  readonly setAsideUntil?: string
 }
 
 export interface NodeAnswer {

@@ -1,8 +1,9 @@
 /** Small requests to one peer and their answers, several at a time over one stream. */
-import { ERROR_CODES, HoldfastError, throwIfAborted } from '@holdfast/ports'
-import type { Clock, ErrorCode, MessageStream, Timer } from '@holdfast/ports'
+import { ERROR_CODES, HoldfastError, hexOf, throwIfAborted } from '@holdfast/ports'
+import type { Clock, ErrorCode, MessageStream, NodeId, Timer } from '@holdfast/ports'
 import {
   CALLS_PER_PEER_MAX,
+  CALL_BYTES_PER_PEER_MAX,
   CALL_BODY_BYTES_MAX,
   CALL_ERROR_BYTES_MAX,
   decodeCall,
@@ -64,7 +65,8 @@ export class Caller {
         signal?.addEventListener('abort', onAbort, { once: true })
         channel
           .ready(ended.signal)
-          .then(() => channel.send(encodeCall({ type: 'request', id, method, body })))
+          // What is not sent when the caller gives up is not sent: a peer that reads nothing must not collect bodies here.
+          .then(() => channel.send(encodeCall({ type: 'request', id, method, body }), ended.signal))
           .catch((error: unknown) => reject(asError(error)))
       })
     } finally {
@@ -91,10 +93,17 @@ export class Caller {
   }
 }
 
+/** What the handlers of one peer's calls hold, over all its streams. */
+interface PeerLoad {
+  calls: number
+  bytes: number
+}
+
 /** Answers the calls of peers. */
 export class CallServer {
   readonly #handlers = new Map<string, CallHandler>()
   readonly #log: ReplicationLog
+  readonly #loads = new Map<string, PeerLoad>()
 
   constructor(log: ReplicationLog) {
     this.#log = log
@@ -108,21 +117,20 @@ export class CallServer {
   async serve(stream: MessageStream, signal: AbortSignal): Promise<void> {
     const mutex = new Mutex()
     const running = new Tasks((error) => this.#log.warn({ err: error }, 'answering a call failed'))
-    let count = 0
     try {
       for (let m = await stream.receive({ signal }); m; m = await stream.receive({ signal })) {
         const request = decodeCall(m)
         if (request.type !== 'request') throw new HoldfastError('HF_PEER_PROTOCOL', 'an answer where requests belong')
-        if (count >= CALLS_PER_PEER_MAX) throw new HoldfastError('HF_PEER_PROTOCOL', 'more calls than allowed')
-        count++
+        const load = this.#loadOf(stream.peer)
+        if (load.calls >= CALLS_PER_PEER_MAX || load.bytes > CALL_BYTES_PER_PEER_MAX) {
+          // Awaited: one that asks on and on and reads no answer is read no more itself.
+          await mutex.run(() => stream.send(encodeCall(busy(request.id)), { signal }))
+          continue
+        }
+        const answering = this.#answer(request, stream, load)
         running.run(async (ended) => {
-          try {
-            const handler = this.#handlers.get(request.method)
-            const answer = await orAborted(answerCall(request, handler, stream, this.#log), ended)
-            await mutex.run(() => stream.send(encodeCall(answer), { signal }))
-          } finally {
-            count--
-          }
+          const answer = await orAborted(answering, ended)
+          await mutex.run(() => stream.send(encodeCall(answer), { signal }))
         })
       }
     } finally {
@@ -130,6 +138,27 @@ export class CallServer {
       stream.abort()
       await running.stop()
     }
+  }
+
+  /** The handler counts against its peer until it is done, whatever becomes of the stream meanwhile. */
+  async #answer(request: Request, stream: MessageStream, load: PeerLoad): Promise<CallMessage> {
+    const byteLength = request.body.byteLength
+    load.calls++
+    load.bytes += byteLength
+    try {
+      return await answerCall(request, this.#handlers.get(request.method), stream, this.#log)
+    } finally {
+      load.calls--
+      load.bytes -= byteLength
+      if (load.calls === 0) this.#loads.delete(hexOf(stream.peer))
+    }
+  }
+
+  #loadOf(peer: NodeId): PeerLoad {
+    const key = hexOf(peer)
+    const load = this.#loads.get(key) ?? { calls: 0, bytes: 0 }
+    this.#loads.set(key, load)
+    return load
   }
 }
 
@@ -160,6 +189,14 @@ export function asLocalError({ code, message, retryable }: Extract<CallMessage, 
   const known = Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : 'HF_INTERNAL'
   return new HoldfastError(known, message, { retryable })
 }
+
+const busy = (id: number): CallMessage => ({
+  type: 'failure',
+  id,
+  code: 'HF_BUSY',
+  message: 'this node still works at earlier calls of that peer',
+  retryable: true,
+})
 
 const lost = (): HoldfastError =>
   new HoldfastError('HF_PEER_UNREACHABLE', 'the peer is not connected', { retryable: true })

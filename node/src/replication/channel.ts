@@ -1,8 +1,9 @@
-import { HoldfastError, hasCode } from '@holdfast/ports'
+import { HoldfastError, hasCode, hexOf } from '@holdfast/ports'
 import type { Clock, MessageStream, NodeId, Random, Transport } from '@holdfast/ports'
 import { RETRY_BACKOFF, backoffMs } from '@holdfast/replication'
-import { sleep } from './tasks.ts'
+import { isExpected, sleep } from './tasks.ts'
 import type { Tasks } from './tasks.ts'
+import type { ReplicationLog } from './types.ts'
 
 export interface ChannelOptions {
   readonly peer: NodeId
@@ -10,6 +11,7 @@ export interface ChannelOptions {
   readonly transport: Transport
   readonly clock: Clock
   readonly random: Random
+  readonly log: ReplicationLog
   /** Those of the session: the channel ends with the connection. */
   readonly tasks: Tasks
   readonly onUp?: () => void
@@ -25,6 +27,8 @@ export class Channel {
   readonly #options: ChannelOptions
   #stream: MessageStream | undefined
   #kept = false
+  /** Whether anything came on the present stream. */
+  #heard = false
   #waiting: (() => void)[] = []
 
   constructor(options: ChannelOptions) {
@@ -63,9 +67,9 @@ export class Channel {
   }
 
   /** @throws HF_PEER_UNREACHABLE while the stream is not open, HF_ABORTED */
-  async send(message: Uint8Array): Promise<void> {
+  async send(message: Uint8Array, signal = this.#options.tasks.signal): Promise<void> {
     if (!this.#stream) throw new HoldfastError('HF_PEER_UNREACHABLE', 'the stream is not open', { retryable: true })
-    await this.#stream.send(message, { signal: this.#options.tasks.signal })
+    await this.#stream.send(message, { signal })
   }
 
   /** Ends the stream; a new one is opened after the back-off. */
@@ -76,39 +80,44 @@ export class Channel {
   async #run(signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#options
     for (let failures = 1; !signal.aborted; failures++) {
+      this.#heard = false
       // Whatever broke the stream, the answer is a new one: the peer may not be ready yet.
-      if (await this.#use(signal).catch(() => false)) failures = 1
+      const fair = await this.#use(signal).then(
+        () => true,
+        (error: unknown) => this.#isFair(error),
+      )
+      if (fair && this.#heard) failures = 1
       await sleep(clock, backoffMs(RETRY_BACKOFF, failures, random.fraction()), signal)
     }
   }
 
-  /** Opens the stream and reads it to its end; whether anything came. */
-  async #use(signal: AbortSignal): Promise<boolean> {
+  /** Whether it was not the peer's doing that the stream broke. */
+  #isFair(error: unknown): boolean {
+    const { log, peer, protocol, onViolation } = this.#options
+    if (hasCode(error, 'HF_PEER_PROTOCOL') || hasCode(error, 'HF_DECODE')) {
+      onViolation(error)
+      return false
+    }
+    if (!isExpected(error)) log.warn({ err: error, peer: hexOf(peer), protocol }, 'a stream broke in an unexpected way')
+    return true
+  }
+
+  /** Opens the stream and reads it to its end. */
+  async #use(signal: AbortSignal): Promise<void> {
     const { transport, peer, protocol, onUp, onDown } = this.#options
     const stream = await transport.open(peer, protocol, { signal })
     this.#stream = stream
-    let heard = false
     try {
       onUp?.()
       for (const wake of this.#waiting.splice(0)) wake()
       for (let m = await stream.receive({ signal }); m; m = await stream.receive({ signal })) {
-        heard = true
-        await this.#take(m)
+        this.#heard = true
+        await this.#options.onMessage(m)
       }
-      return heard
     } finally {
       this.#stream = undefined
       stream.abort()
       onDown?.()
-    }
-  }
-
-  async #take(message: Uint8Array): Promise<void> {
-    try {
-      await this.#options.onMessage(message)
-    } catch (error) {
-      if (hasCode(error, 'HF_PEER_PROTOCOL')) this.#options.onViolation(error)
-      throw error
     }
   }
 }

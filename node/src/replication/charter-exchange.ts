@@ -1,15 +1,18 @@
 /** Spreads the charter: to every peer when it connects and when something changes, and again to one whose digest stays another. */
 import { labelledHash } from '@holdfast/hash'
-import { equalBytes, hexOf } from '@holdfast/ports'
+import { HoldfastError, equalBytes, hexOf } from '@holdfast/ports'
 import type { Clock, MessageStream, NodeId } from '@holdfast/ports'
 import type { Channel } from './channel.ts'
 import type { PeerTable } from './peer-table.ts'
+import { asError, sleep } from './tasks.ts'
 import type { CharterService, ReplicationLog } from './types.ts'
 
 /** Largest charter that is sent, bytes. */
 export const CHARTER_BUNDLE_BYTES_MAX = 4 * 1024 * 1024
 /** A peer whose digest is another gets the charter again after this, ms: a merge there may have failed. */
 export const CHARTER_REPAIR_MS = 10_000
+/** Pause before the next charter of a peer whose last one was refused, ms. */
+export const CHARTER_REFUSED_MS = 1_000
 
 export interface CharterExchangeOptions {
   readonly charter: CharterService
@@ -65,14 +68,19 @@ export class CharterExchange {
 
   /** The stream of a peer: merges what comes. */
   async serve(stream: MessageStream, signal: AbortSignal): Promise<void> {
-    const { charter, table, log } = this.#options
+    const { charter, table, log, clock } = this.#options
     for (let m = await stream.receive({ signal }); m; m = await stream.receive({ signal })) {
       table.heard(stream.peer)
+      if (m.byteLength > CHARTER_BUNDLE_BYTES_MAX) {
+        throw new HoldfastError('HF_PEER_PROTOCOL', `a charter of ${m.byteLength} bytes`)
+      }
       try {
         await charter.merge(m, stream.peer)
       } catch (error) {
-        table.blame(stream.peer, 'its charter is refused')
-        log.warn({ err: error, peer: hexOf(stream.peer) }, 'a charter is refused')
+        table.blame(stream.peer, 'charter', asError(error).message)
+        log.debug({ err: error, peer: hexOf(stream.peer) }, 'a charter is refused')
+        // To see that it is refused may have cost the checking of thousands of signatures.
+        await sleep(clock, CHARTER_REFUSED_MS, signal)
       }
     }
   }

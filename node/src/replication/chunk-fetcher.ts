@@ -84,7 +84,7 @@ export class ChunkFetcher {
   onMessage(peer: NodeId, encoded: Uint8Array): void {
     const answer = decodeChunkAnswer(encoded)
     this.#options.table.heard(peer)
-    if (answer.type === 'slice') this.#options.table.of(peer).receivedBytes += answer.bytes.byteLength
+    if (answer.type === 'slice') this.#options.table.received(peer, answer.bytes.byteLength)
     this.#step({ type: 'answer', peer, answer })
   }
 
@@ -195,7 +195,7 @@ export class ChunkFetcher {
         this.#check(effect)
         break
       case 'blame':
-        table.blame(effect.peer, effect.reason)
+        table.blame(effect.peer, effect.reason, effect.detail)
         break
       case 'reset':
         resetStream(effect.peer)
@@ -213,7 +213,7 @@ export class ChunkFetcher {
       this.#step({ type: 'settled', volume, id, outcome: 'corrupt' })
       return
     }
-    this.#options.table.of(peer).verified = true
+    this.#options.table.verified(peer)
     if (deliver) {
       for (const { resolve } of this.#waiters.get(keyOf(volume, id)) ?? []) resolve(Uint8Array.from(bytes))
     }

@@ -46,7 +46,7 @@ export class ChunkServer {
     try {
       return await store.get(volumeId, id, { signal })
     } catch (error) {
-      if (!hasCode(error, 'HF_ABORTED')) log.warn({ err: error, chunk: hexOf(id) }, 'a chunk cannot be served')
+      if (!hasCode(error, 'HF_ABORTED')) log.debug({ err: error, chunk: hexOf(id) }, 'a chunk cannot be served')
       return undefined
     }
   }
@@ -66,6 +66,6 @@ export class ChunkServer {
       const slice = bytes.subarray(offset, offset + CHUNK_SLICE_BYTES_MAX)
       await stream.send(encodeChunkAnswer({ type: 'slice', number, totalBytes, offset, bytes: slice }), { signal })
     }
-    this.#options.table.of(stream.peer).sentBytes += totalBytes
+    this.#options.table.sent(stream.peer, totalBytes)
   }
 }

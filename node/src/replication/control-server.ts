@@ -3,8 +3,12 @@ import { HoldfastError, equalBytes, hexOf } from '@holdfast/ports'
 import type { Clock, MessageStream, NodeId } from '@holdfast/ports'
 import { ACK_LABEL, decodeControl, encodeAck, encodeControl } from '@holdfast/replication'
 import type { AckBook, KeptHead, SignedAck, VolumeHead } from '@holdfast/replication'
+import { Pace } from './pace.ts'
 import type { PeerTable } from './peer-table.ts'
 import type { MemberAck, Signatures, VolumeRegistry } from './types.ts'
+
+/** Acks of one peer that are checked in a second; more wait their turn. Each costs the main thread some 60 µs. */
+export const ACKS_PER_SECOND_MAX = 2_000
 
 export interface ControlServerOptions {
   readonly clock: Clock
@@ -26,6 +30,7 @@ export class ControlServer {
 
   async serve(stream: MessageStream, signal: AbortSignal): Promise<void> {
     const { peer } = stream
+    const pace = new Pace(this.#options.clock, ACKS_PER_SECOND_MAX)
     for (let m = await stream.receive({ signal }); m; m = await stream.receive({ signal })) {
       this.#options.table.heard(peer)
       const message = decodeControl(m)
@@ -38,7 +43,10 @@ export class ControlServer {
           for (const head of message.heads) this.#onHead(peer, head)
           break
         case 'acks':
-          for (const ack of message.acks) await this.#onAck(peer, ack)
+          for (const ack of message.acks) {
+            await pace.take(signal)
+            await this.#onAck(peer, ack)
+          }
           break
         default:
           throw new HoldfastError('HF_PEER_PROTOCOL', `a ${message.type} where none belongs`)
@@ -53,17 +61,19 @@ export class ControlServer {
   }
 
   async #onAck(peer: NodeId, ack: SignedAck): Promise<void> {
-    const { book, clock, signatures, table, onAck } = this.#options
+    const { book, clock, signatures, table, volumes, onAck } = this.#options
+    const volume = volumes.get(ack.volume)
+    // It has no say, and a signature that nobody asks for is not worth its check.
+    if (volume && !volume.members.some((m) => equalBytes(m.node, peer))) return
     if (!equalBytes(ack.member, peer)) throw new HoldfastError('HF_PEER_PROTOCOL', 'an ack of another member')
     if (!signatures.verify(peer, ACK_LABEL, encodeAck(ack), ack.signature)) {
       throw new HoldfastError('HF_PEER_PROTOCOL', 'an ack whose signature is wrong')
     }
     if (!(await this.#fitsOwnLog(ack))) {
-      table.blame(peer, `its journal of volume ${hexOf(ack.volume)} is another than this node's`)
+      table.blame(peer, 'journal', `its journal of volume ${hexOf(ack.volume)} is another than this node's`)
       return
     }
-    const record = table.of(peer)
-    record.verified = true
+    table.verified(peer)
     const receivedAtMs = clock.nowMs()
     if (book.ack(ack, receivedAtMs)) onAck({ ...ack, receivedAtMs })
   }

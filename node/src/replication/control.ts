@@ -16,6 +16,8 @@ export const HEARTBEAT_MS = 500
 export const IDLE_HEARTBEAT_MS = 2_000
 /** A connected peer that says nothing for this long is taken for dead, ms; or four of its intervals, if that is more. */
 export const PEER_SILENCE_MS = 10_000
+/** Longest interval that is believed, ms: one that never ends would keep a dead peer connected for ever. */
+export const PEER_INTERVAL_MS_MAX = 15_000
 /** Heartbeats whose answers are waited for; older ones say nothing new. */
 const UNANSWERED_MAX = 64
 
@@ -83,13 +85,14 @@ export class Control {
     if (sentAtMs === undefined) return
     this.#sentAtMs.delete(message.sequence)
     const rttMs = clock.monotonicMs() - sentAtMs
-    table.of(peer).rttMs = rttMs
+    const record = table.get(peer)
+    if (record) record.rttMs = rttMs
     onRoundTrip(rttMs)
   }
 
   /** The peer keeps this interval. */
   peerInterval(intervalMs: number): void {
-    this.#peerIntervalMs = intervalMs
+    this.#peerIntervalMs = Math.min(intervalMs, PEER_INTERVAL_MS_MAX)
   }
 
   /** Volumes that the peer is a member of as well. */
@@ -100,7 +103,7 @@ export class Control {
 
   #beat(): void {
     const { clock, table, peer, onSilent } = this.#options
-    const silentMs = clock.monotonicMs() - table.of(peer).heardMonotonicMs
+    const silentMs = clock.monotonicMs() - (table.get(peer)?.heardMonotonicMs ?? -Infinity)
     if (silentMs >= Math.max(PEER_SILENCE_MS, 4 * this.#peerIntervalMs)) {
       this.stop()
       onSilent(new HoldfastError('HF_TIMEOUT', 'the peer has fallen silent', { retryable: true, peer: hexOf(peer) }))

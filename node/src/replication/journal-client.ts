@@ -3,6 +3,7 @@ import { HoldfastError, hexOf } from '@holdfast/ports'
 import type { VolumeId } from '@holdfast/ports'
 import {
   FRAME_MESSAGE_BYTES_MAX,
+  FRAME_PART_BYTES_MAX,
   decodeFrameMessage,
   decodeJournalAnswer,
   encodeJournalRequest,
@@ -76,6 +77,10 @@ export class JournalClient {
     this.#partBytes += answer.bytes.byteLength
     if (this.#partBytes > FRAME_MESSAGE_BYTES_MAX)
       throw new HoldfastError('HF_PEER_PROTOCOL', 'a frame above the limit')
+    // Small ones would cost many times their bytes, empty ones cost memory without end.
+    if (!answer.last && answer.bytes.byteLength !== FRAME_PART_BYTES_MAX) {
+      throw new HoldfastError('HF_PEER_PROTOCOL', `a part of ${answer.bytes.byteLength} bytes within a frame`)
+    }
     this.#parts.push(answer.bytes)
     if (!answer.last) return
     const whole = new Uint8Array(this.#partBytes)

@@ -35,6 +35,8 @@ interface Subscription {
   /** Wakes the pump: there may be something to send. */
   wake: () => void
   ended: boolean
+  /** Settles when the pump has ended. */
+  pumping: Promise<void>
 }
 
 export class JournalServer {
@@ -72,7 +74,7 @@ export class JournalServer {
     try {
       for (let m = await stream.receive({ signal }); m; m = await stream.receive({ signal })) {
         this.#options.table.heard(stream.peer)
-        this.#onRequest(decodeJournalRequest(m), stream, present, pumps, mutex)
+        await this.#onRequest(decodeJournalRequest(m), stream, present, pumps, mutex)
       }
     } finally {
       for (const subscription of present.values()) this.#end(subscription)
@@ -82,49 +84,59 @@ export class JournalServer {
     }
   }
 
-  #onRequest(
+  /** Resolves when what the request leads to is on its way: a peer that asks and does not read is read no more. */
+  async #onRequest(
     request: JournalRequest,
     stream: MessageStream,
     present: Map<string, Subscription>,
     pumps: Tasks,
     mutex: Mutex,
-  ): void {
+  ): Promise<void> {
     const key = hexOf(request.volume)
     const before = present.get(key)
     if (request.type !== 'subscribe') {
       if (!before || before.number !== request.subscription) return
       if (request.type === 'unsubscribe') {
-        this.#end(before)
-        present.delete(key)
+        await this.#leave(before, present)
       } else if (before.feed.progress(request.length)) before.wake()
       else throw new HoldfastError('HF_PEER_PROTOCOL', 'progress beyond what was sent')
       return
     }
-    if (before) this.#end(before)
-    present.delete(key)
+    if (before) await this.#leave(before, present)
     const { subscription: number, coreKey, from } = request
-    const refuse = (reason: SubscribeRefusal): void => {
+    const say = (reason: SubscribeRefusal): Promise<void> => {
       const answer = encodeJournalAnswer({ type: 'refused', volume: request.volume, subscription: number, reason })
+      return mutex.run(() => stream.send(answer, { signal: pumps.signal }))
+    }
+    const refuse = (reason: SubscribeRefusal): void => {
       const served = present.get(key)
       if (served?.number === number) {
         this.#end(served)
         present.delete(key)
       }
-      pumps.run((signal) => mutex.run(() => stream.send(answer, { signal })))
+      pumps.run(() => say(reason))
     }
     const volume = this.#options.volumes.get(request.volume)
-    if (!volume || !isMember(volume, stream)) return refuse('unknown-volume')
+    if (!volume || !isMember(volume, stream)) return say('unknown-volume')
     const earlier = volume.earlier?.find((log) => equalBytes(log.coreKey, coreKey))
-    if (!earlier && !equalBytes(volume.coreKey, coreKey)) return refuse('unknown-core')
+    if (!earlier && !equalBytes(volume.coreKey, coreKey)) return say('unknown-core')
     const fixedLength = earlier?.length
     const length = fixedLength ?? volume.log.head().length
-    if (from > length) return refuse('beyond-end')
+    if (from > length) return say('beyond-end')
     const feed = new Feed({ from, length })
     const served = { number, volume, coreKey, fixedLength, feed, stream, refuse }
-    const subscription: Subscription = { ...served, wake: () => {}, ended: false }
+    const subscription: Subscription = { ...served, wake: () => {}, ended: false, pumping: Promise.resolve() }
     present.set(key, subscription)
     this.#subscriptions.add(subscription)
-    pumps.run((signal) => this.#pump(subscription, mutex, signal))
+    pumps.run((signal) => (subscription.pumping = this.#pump(subscription, mutex, signal)))
+  }
+
+  /** Ends the subscription and waits for its pump, so that there is never more than one a volume. */
+  async #leave(subscription: Subscription, present: Map<string, Subscription>): Promise<void> {
+    this.#end(subscription)
+    present.delete(hexOf(subscription.volume.id))
+    // Its failure is the pump's own affair.
+    await subscription.pumping.catch(() => {})
   }
 
   #end(subscription: Subscription): void {
@@ -136,33 +148,39 @@ export class JournalServer {
   async #pump(s: Subscription, mutex: Mutex, signal: AbortSignal): Promise<void> {
     const onAbort = (): void => this.#end(s)
     signal.addEventListener('abort', onAbort, { once: true })
-    while (!s.ended) {
-      const next = s.feed.next()
-      if (next === undefined) {
-        await new Promise<void>((resolve) => (s.wake = resolve))
-        continue
+    try {
+      while (!s.ended) {
+        if (s.feed.next() === undefined) {
+          await new Promise<void>((resolve) => (s.wake = resolve))
+          continue
+        }
+        // Read and sent in one turn: of all volumes that a peer follows, one frame at a time is in memory for it.
+        if (!(await mutex.run(() => this.#sendNext(s, signal)))) s.refuse('unavailable')
       }
-      const live = this.#ringOf(s)?.at(next)
-      if (live) await this.#send(s, live.frame, live.chunks, mutex, signal)
-      else if (!(await this.#sendStored(s, next, mutex, signal))) s.refuse('unavailable')
+    } finally {
+      signal.removeEventListener('abort', onAbort)
     }
   }
 
+  /** Sends what is next; whether there was any. */
+  async #sendNext(s: Subscription, signal: AbortSignal): Promise<boolean> {
+    const next = s.feed.next()
+    if (s.ended || next === undefined) return true
+    const live = this.#ringOf(s)?.at(next)
+    return live ? this.#send(s, live.frame, live.chunks, signal) : this.#sendStored(s, next, signal)
+  }
+
   /** Sends stored frames until the window is full or the tail is in memory; whether there was any. */
-  async #sendStored(s: Subscription, from: number, mutex: Mutex, signal: AbortSignal): Promise<boolean> {
+  async #sendStored(s: Subscription, from: number, signal: AbortSignal): Promise<boolean> {
     let next: number | undefined = from
     for await (const frame of this.#options.source.journalFrames(s.coreKey, from)) {
       const end: number = frame.start + frame.blocks.length
       const length = s.fixedLength ?? s.volume.log.head().length
       if (s.ended || next === undefined || frame.start > next || end > length) break
       if (end <= next) continue
-      const rest: JournalFrame = {
-        ...frame,
-        coreKey: s.coreKey,
-        start: next,
-        blocks: frame.blocks.slice(next - frame.start),
-      }
-      if (!(await this.#send(s, rest, [], mutex, signal))) break
+      const blocks = frame.blocks.slice(next - frame.start)
+      const rest: JournalFrame = { ...frame, coreKey: s.coreKey, start: next, blocks }
+      if (!(await this.#send(s, rest, [], signal))) break
       next = s.feed.next()
       if (next === undefined || this.#ringOf(s)?.at(next)) return true
     }
@@ -175,13 +193,7 @@ export class JournalServer {
   }
 
   /** Whether the frame could be sent. */
-  async #send(
-    s: Subscription,
-    frame: JournalFrame,
-    chunks: readonly Chunk[],
-    mutex: Mutex,
-    signal: AbortSignal,
-  ): Promise<boolean> {
+  async #send(s: Subscription, frame: JournalFrame, chunks: readonly Chunk[], signal: AbortSignal): Promise<boolean> {
     const { table, log } = this.#options
     const message = encodeFrameMessage({ volume: s.volume.id, subscription: s.number, frame, chunks })
     if (message.byteLength > FRAME_MESSAGE_BYTES_MAX) {
@@ -189,15 +201,12 @@ export class JournalServer {
       return false
     }
     s.feed.sent(frame.start + frame.blocks.length, message.byteLength)
-    await mutex.run(async () => {
-      if (s.ended) return
-      for (let at = 0; at < message.byteLength; at += FRAME_PART_BYTES_MAX) {
-        const bytes = message.subarray(at, at + FRAME_PART_BYTES_MAX)
-        const last = at + bytes.byteLength === message.byteLength
-        await s.stream.send(encodeJournalAnswer({ type: 'frame-part', last, bytes }), { signal })
-      }
-      table.of(s.stream.peer).sentBytes += message.byteLength
-    })
+    for (let at = 0; at < message.byteLength; at += FRAME_PART_BYTES_MAX) {
+      const bytes = message.subarray(at, at + FRAME_PART_BYTES_MAX)
+      const last = at + bytes.byteLength === message.byteLength
+      await s.stream.send(encodeJournalAnswer({ type: 'frame-part', last, bytes }), { signal })
+    }
+    table.sent(s.stream.peer, message.byteLength)
     return true
   }
 }

@@ -1,5 +1,7 @@
 import { hexOf } from '@holdfast/ports'
 import type { Clock, HoldfastError, NodeId } from '@holdfast/ports'
+import { Standing } from '@holdfast/replication'
+import type { BlameReason } from '@holdfast/replication'
 import type { PeerStatus, ReplicationLog } from './types.ts'
 
 /** What this node knows of one peer, connected or not. */
@@ -17,7 +19,9 @@ export interface PeerRecord {
   lastError: HoldfastError | undefined
   /** Whether the present connection carried data that passed its check. */
   verified: boolean
-  blamed: number
+  readonly standing: Standing
+  /** Until when it is set aside; undefined if it is not. */
+  setAsideUntilMs: number | undefined
   receivedBytes: number
   sentBytes: number
 }
@@ -27,10 +31,12 @@ export class PeerTable {
   readonly #records = new Map<string, PeerRecord>()
   readonly #clock: Clock
   readonly #log: ReplicationLog
+  readonly #onSetAside: (record: PeerRecord, ms: number) => void
 
-  constructor(clock: Clock, log: ReplicationLog) {
+  constructor(clock: Clock, log: ReplicationLog, onSetAside: (record: PeerRecord, ms: number) => void) {
     this.#clock = clock
     this.#log = log
+    this.#onSetAside = onSetAside
   }
 
   get(peer: NodeId): PeerRecord | undefined {
@@ -54,7 +60,8 @@ export class PeerTable {
         nextDialAtMs: undefined,
         lastError: undefined,
         verified: false,
-        blamed: 0,
+        standing: new Standing(),
+        setAsideUntilMs: undefined,
         receivedBytes: 0,
         sentBytes: 0,
       }
@@ -73,16 +80,40 @@ export class PeerTable {
 
   /** Something came from the peer. */
   heard(peer: NodeId): void {
-    const record = this.of(peer)
+    const record = this.get(peer)
+    if (!record) return
     record.heardAtMs = this.#clock.nowMs()
     record.heardMonotonicMs = this.#clock.monotonicMs()
   }
 
-  /** The peer sent something that failed its check. */
-  blame(peer: NodeId, reason: string): void {
-    const record = this.of(peer)
-    record.blamed++
-    this.#log.warn({ peer: hexOf(peer), reason, blamed: record.blamed }, 'a peer sent something wrong')
+  /** The present connection carried data that passed its check. */
+  verified(peer: NodeId): void {
+    const record = this.get(peer)
+    if (record) record.verified = true
+  }
+
+  received(peer: NodeId, byteLength: number): void {
+    const record = this.get(peer)
+    if (record) record.receivedBytes += byteLength
+  }
+
+  sent(peer: NodeId, byteLength: number): void {
+    const record = this.get(peer)
+    if (record) record.sentBytes += byteLength
+  }
+
+  /** The peer did something that no node of ours does. Told in the log, but the more seldom the oftener it happens. */
+  blame(peer: NodeId, reason: BlameReason, detail: string): void {
+    const record = this.get(peer)
+    if (!record) {
+      // A holder of a join token, or a node that was removed meanwhile.
+      this.#log.warn({ code: 'HF_PEER_PROTOCOL', peer: hexOf(peer), reason, detail }, 'a stranger sent something wrong')
+      return
+    }
+    const { tell, setAsideMs } = record.standing.blame(reason, this.#clock.monotonicMs())
+    const fields = { code: 'HF_PEER_PROTOCOL', peer: hexOf(peer), reason, detail, blamed: record.standing.blamed }
+    if (tell) this.#log.warn({ ...fields, ...(setAsideMs && { setAsideMs }) }, 'a peer sent something wrong')
+    if (setAsideMs !== undefined) this.#onSetAside(record, setAsideMs)
   }
 
   status(): PeerStatus[] {
@@ -96,7 +127,9 @@ export class PeerTable {
       failures: r.failures,
       nextDialAtMs: r.nextDialAtMs,
       lastError: r.lastError && { code: r.lastError.code, message: r.lastError.message },
-      blamed: r.blamed,
+      blamed: r.standing.blamed,
+      blamedFor: r.standing.reasons(),
+      setAsideUntilMs: r.setAsideUntilMs,
       receivedBytes: r.receivedBytes,
       sentBytes: r.sentBytes,
     }))

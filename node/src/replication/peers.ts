@@ -1,6 +1,6 @@
 /** Keeps every peer of the mesh connected, for ever: libp2p and its like give up after a few attempts. */
 import { hexOf } from '@holdfast/ports'
-import type { Clock, NodeId, Random, Timer, Transport } from '@holdfast/ports'
+import type { Clock, NodeId, PeerEvent, Random, Timer, Transport } from '@holdfast/ports'
 import { RETRY_BACKOFF, backoffMs } from '@holdfast/replication'
 import type { PeerRecord, PeerTable } from './peer-table.ts'
 import { Tasks, asError } from './tasks.ts'
@@ -38,10 +38,7 @@ export class Peers {
 
   start(): void {
     const { transport, charter } = this.#options
-    this.#stopListening = [
-      transport.onPeer(({ type, peer }) => (type === 'connected' ? this.#onConnected(peer) : this.#onLost(peer))),
-      charter.onChange(() => this.#onCharter()),
-    ]
+    this.#stopListening = [transport.onPeer((event) => this.#onPeer(event)), charter.onChange(() => this.#onCharter())]
     for (const peer of transport.peers()) this.#onConnected(peer)
     this.#onCharter()
   }
@@ -57,8 +54,35 @@ export class Peers {
 
   /** Ends the connection to a peer that does not answer; it is dialled again. */
   drop(peer: NodeId, reason: PeerRecord['lastError']): void {
-    this.#options.table.of(peer).lastError = reason
+    const record = this.#options.table.get(peer)
+    if (record) record.lastError = reason
     this.#tasks.run(() => this.#options.transport.disconnect(peer))
+  }
+
+  /** Ends what there is with a peer, and begins anew when the time is over. */
+  setAside(record: PeerRecord, ms: number): void {
+    const { clock, transport } = this.#options
+    this.#cancel(record)
+    this.#due.delete(record)
+    record.state = 'set-aside'
+    record.sinceMs = clock.nowMs()
+    record.setAsideUntilMs = clock.nowMs() + ms
+    this.#tasks.run(() => transport.disconnect(record.peer))
+    if (this.#tasks.signal.aborted) return
+    this.#timers.set(
+      hexOf(record.peer),
+      clock.setTimer(ms, () => {
+        record.state = 'waiting'
+        record.setAsideUntilMs = undefined
+        this.#dialNow(record)
+      }),
+    )
+  }
+
+  #onPeer(event: PeerEvent): void {
+    if (event.type === 'misbehaved') this.#options.table.blame(event.peer, 'protocol', event.error.message)
+    else if (event.type === 'connected') this.#onConnected(event.peer)
+    else this.#onLost(event.peer)
   }
 
   #onCharter(): void {
@@ -84,7 +108,7 @@ export class Peers {
   #onConnected(peer: NodeId): void {
     const { table, clock, log, onConnected } = this.#options
     const record = table.of(peer)
-    if (record.state === 'connected') return
+    if (record.state === 'connected' || record.state === 'set-aside') return
     this.#cancel(record)
     record.state = 'connected'
     record.sinceMs = clock.nowMs()
@@ -107,9 +131,11 @@ export class Peers {
     }
     onLost(peer)
     if (record?.state !== 'waiting') return
-    // A connection that worked is worth an attempt at once; one that did not may be refused again and again.
-    if (record.verified) this.#dialNow(record)
-    else this.#dialLater(record, 1)
+    // A connection that worked is worth an attempt at once; one that did not may be refused again and again, and one that
+    // was ended because the peer broke the protocol would be broken again.
+    const violations = record.standing.violations(clock.monotonicMs())
+    if (record.verified && violations === 0) this.#dialNow(record)
+    else this.#dialLater(record, Math.max(1, violations))
   }
 
   #cancel(record: PeerRecord): void {

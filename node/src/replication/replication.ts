@@ -1,5 +1,5 @@
 /** Composes the parts: sessions with connected peers, followers of volumes, the servers of every protocol. */
-import { HoldfastError, JOIN_PROTOCOL, equalBytes, hexOf } from '@holdfast/ports'
+import { HoldfastError, JOIN_PROTOCOL, equalBytes, hasCode, hexOf } from '@holdfast/ports'
 import type { ChunkId, MessageStream, NodeId, VolumeId } from '@holdfast/ports'
 import {
   AckBook,
@@ -23,7 +23,7 @@ import { OwnAcks } from './own-acks.ts'
 import { PeerTable } from './peer-table.ts'
 import { Peers } from './peers.ts'
 import { Session } from './session.ts'
-import { Tasks } from './tasks.ts'
+import { Tasks, orAborted } from './tasks.ts'
 import type {
   CallHandler,
   JoinHandler,
@@ -56,6 +56,8 @@ class NodeReplication implements Replication {
   readonly #peers: Peers
   readonly #sessions = new Map<string, Session>()
   readonly #open = new Map<string, OpenVolume>()
+  /** Streams that peers have opened, by peer and protocol. */
+  readonly #served = new Map<string, MessageStream>()
   readonly #ownAcks: OwnAcks
   readonly #fetcher: ChunkFetcher
   readonly #charter: CharterExchange
@@ -71,7 +73,7 @@ class NodeReplication implements Replication {
     const { transport, clock, random, log, charter, volumes, store, signatures } = options
     this.#options = options
     this.#tasks = new Tasks((error) => log.warn({ err: error }, 'replication failed in an unexpected way'))
-    this.#table = new PeerTable(clock, log)
+    this.#table = new PeerTable(clock, log, (record, ms) => this.#peers.setAside(record, ms))
     const [table, tasks] = [this.#table, this.#tasks]
     this.#peers = new Peers({
       transport,
@@ -154,8 +156,12 @@ class NodeReplication implements Replication {
     return this.#book.acks(volume).filter((a) => coreKey && equalBytes(a.coreKey, coreKey))
   }
 
+  refuses(peer: NodeId): boolean {
+    return this.#table.get(peer)?.state === 'set-aside'
+  }
+
   heads(volume: VolumeId): MemberHead[] {
-    return this.#book.heads(volume)
+    return this.#book.heads(volume).filter((head) => this.#mayTell(head.member, volume))
   }
 
   onAck(listener: (ack: MemberAck) => void): () => void {
@@ -204,14 +210,21 @@ class NodeReplication implements Replication {
   #serve(protocol: string, serve: (stream: MessageStream, signal: AbortSignal) => Promise<void>): void {
     this.#options.transport.handle(protocol, (stream) => {
       if (this.#state !== 'started') return stream.abort()
+      // A node has one stream of a protocol: a second one says that the first is of a connection that is lost.
+      const key = `${hexOf(stream.peer)} ${protocol}`
+      if (protocol !== JOIN_PROTOCOL) this.#served.get(key)?.abort()
+      this.#served.set(key, stream)
       this.#tasks.run(async (signal) => {
         try {
           await serve(stream, signal)
-          await stream.close()
+          await orAborted(stream.close(), signal)
         } catch (error) {
           stream.abort()
-          if (!(error instanceof HoldfastError) || error.code !== 'HF_PEER_PROTOCOL') throw error
-          this.#table.blame(stream.peer, error.message)
+          // What does not decode was sent by the peer, too.
+          if (!hasCode(error, 'HF_PEER_PROTOCOL') && !hasCode(error, 'HF_DECODE')) throw error
+          this.#table.blame(stream.peer, 'protocol', error.message)
+        } finally {
+          if (this.#served.get(key) === stream) this.#served.delete(key)
         }
       })
     })
@@ -327,7 +340,14 @@ class NodeReplication implements Replication {
     for (const listener of this.#ackListeners) listener(ack)
   }
 
+  /** Whether the peer has a say about the volume. That of one that is not open is looked at when it is. */
+  #mayTell(peer: NodeId, id: VolumeId): boolean {
+    const volume = this.#options.volumes.get(id)
+    return !volume || volume.members.some((m) => equalBytes(m.node, peer))
+  }
+
   #onHead(head: MemberHead): void {
+    if (!this.#mayTell(head.member, head.volume)) return
     const open = this.#open.get(hexOf(head.volume))
     if (open) this.#updateFollowSources(open)
     for (const listener of this.#headListeners) listener(head)
@@ -342,7 +362,7 @@ class NodeReplication implements Replication {
 
   /** Members whose journal stream is open and that serve frames. */
   #updateFollowSources({ volume, follower }: OpenVolume): void {
-    const heads = this.#book.heads(volume.id)
+    const heads = this.heads(volume.id)
     const lengthOf = (member: NodeId): number | undefined => {
       const head = heads.find((h) => equalBytes(h.member, member))
       if (head === undefined || equalBytes(head.coreKey, volume.coreKey)) return head?.length

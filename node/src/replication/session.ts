@@ -114,8 +114,8 @@ export class Session {
     protocol: string,
     handlers: { onMessage: (message: Uint8Array) => void; onUp?: () => void; onDown?: () => void },
   ): Channel {
-    const { transport, clock, random, table, peer } = this.#options
-    const onViolation = (error: HoldfastError): void => table.blame(peer, error.message)
-    return new Channel({ peer, protocol, transport, clock, random, tasks: this.#tasks, onViolation, ...handlers })
+    const { transport, clock, random, log, table, peer } = this.#options
+    const onViolation = (error: HoldfastError): void => table.blame(peer, 'protocol', error.message)
+    return new Channel({ peer, protocol, transport, clock, random, log, tasks: this.#tasks, onViolation, ...handlers })
   }
 }

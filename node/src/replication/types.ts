@@ -1,4 +1,4 @@
-import type { SignedAck, VolumeHead, VolumeMember } from '@holdfast/replication'
+import type { BlameReason, SignedAck, VolumeHead, VolumeMember } from '@holdfast/replication'
 import type {
   Chunk,
   ChunkId,
@@ -110,7 +110,8 @@ export interface ReplicationOptions {
 
 export interface PeerStatus {
   readonly peer: NodeId
-  readonly state: 'connected' | 'connecting' | 'waiting'
+  /** `set-aside`: it broke the protocol again and again, and is refused for a while. */
+  readonly state: 'connected' | 'connecting' | 'waiting' | 'set-aside'
   readonly addresses: readonly string[]
   /** Since when it is connected, or was lost, ms since 1970; undefined if neither has happened. */
   readonly sinceMs: number | undefined
@@ -124,6 +125,9 @@ export interface PeerStatus {
   readonly lastError: { readonly code: ErrorCode; readonly message: string } | undefined
   /** Times it sent something that failed its check, since this node started. */
   readonly blamed: number
+  /** The same by reason. */
+  readonly blamedFor: Readonly<Partial<Record<BlameReason, number>>>
+  readonly setAsideUntilMs: number | undefined
   /** Chunk and journal bytes received from it and sent to it since this node started. */
   readonly receivedBytes: number
   readonly sentBytes: number
@@ -150,6 +154,8 @@ export interface Replication {
   /** Ends every stream and timer and waits for work in flight; idempotent. The transport is the caller's to stop. */
   stop(): Promise<void>
   peers(): PeerStatus[]
+  /** Whether the peer is set aside: the transport must not let it in. */
+  refuses(peer: NodeId): boolean
   /** Newest acks for a volume, of its present core. */
   acks(volume: VolumeId): MemberAck[]
   /** Newest heads that the members told, of any epoch; not this node's own. */

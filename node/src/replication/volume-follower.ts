@@ -4,6 +4,7 @@ import { HoldfastError, equalBytes, hasCode, hexOf } from '@holdfast/ports'
 import type { Clock, NodeId, Random, Timer } from '@holdfast/ports'
 import {
   FEED_WINDOW_BYTES,
+  FOLLOW_STALL_MS,
   FRAME_MESSAGE_BYTES_MAX,
   Follow,
   LIVE_CHUNK_BYTES_MAX,
@@ -40,6 +41,7 @@ export class VolumeFollower {
   #queueBytes = 0
   #accepting = false
   #timer: Timer | undefined
+  #watchTimer: Timer | undefined
   #stopped = false
 
   constructor(options: VolumeFollowerOptions) {
@@ -70,6 +72,8 @@ export class VolumeFollower {
 
   onFrame(peer: NodeId, message: FrameMessage, byteLength: number): void {
     const { subscription, frame } = message
+    // Only from whom it was asked: else any member could have the source blamed for what it sends itself.
+    if (!this.source || !equalBytes(this.source, peer)) return
     if (!equalBytes(frame.coreKey, this.volume.coreKey)) return
     if (this.#queueBytes + byteLength > FEED_WINDOW_BYTES + FRAME_MESSAGE_BYTES_MAX) {
       this.#step({ type: 'violation', subscription, reason: 'sent more than its window' })
@@ -85,12 +89,24 @@ export class VolumeFollower {
     this.#stopped = true
     this.#timer?.cancel()
     this.#timer = undefined
+    this.#watchTimer?.cancel()
+    this.#watchTimer = undefined
   }
 
   #step(event: FollowEvent, waiting?: Waiting): void {
     if (this.#stopped) return
     // None of the effects takes a step before all are performed: what is accepted begins in a later turn.
     for (const effect of this.#core.step(event, this.#options.clock.monotonicMs())) this.#perform(effect, waiting)
+    this.#watch()
+  }
+
+  /** Looks after a source that has more and sends none. */
+  #watch(): void {
+    if (this.#watchTimer || this.#stopped || !this.#core.awaited) return
+    this.#watchTimer = this.#options.clock.setTimer(FOLLOW_STALL_MS, () => {
+      this.#watchTimer = undefined
+      this.#step({ type: 'tick' })
+    })
   }
 
   #perform(effect: FollowEffect, waiting: Waiting | undefined): void {
@@ -116,7 +132,7 @@ export class VolumeFollower {
         this.#dropQueue()
         break
       case 'blame':
-        table.blame(effect.peer, effect.reason)
+        table.blame(effect.peer, effect.reason, effect.detail)
         break
       case 'retry-later': {
         this.#timer?.cancel()
@@ -157,9 +173,8 @@ export class VolumeFollower {
       if (frame.start + frame.blocks.length > volume.log.head().length) {
         checkChunks(message)
         await volume.accept(frame, chunks)
-        const record = table.of(peer)
-        record.verified = true
-        record.receivedBytes += byteLength
+        table.verified(peer)
+        table.received(peer, byteLength)
       }
       this.#step({ type: 'length', length: volume.log.head().length })
     } catch (error) {

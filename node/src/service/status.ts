@@ -42,6 +42,8 @@ export function createStatus(parts: ServiceParts, facts: NodeFacts): Pick<NodeSe
       ...(peer.rttMs === undefined ? {} : { latencyMs: peer.rttMs }),
       ...(peer.heardAtMs === undefined ? {} : { lastSeen: isoTime(peer.heardAtMs) }),
       ...(peer.lastError === undefined || peer.state === 'connected' ? {} : { reason: peer.lastError.message }),
+      ...(peer.blamed === 0 ? {} : { blamed: peer.blamedFor }),
+      ...(peer.setAsideUntilMs === undefined ? {} : { setAsideUntil: isoTime(peer.setAsideUntilMs) }),
     }
   }
 
@@ -55,8 +57,10 @@ export function createStatus(parts: ServiceParts, facts: NodeFacts): Pick<NodeSe
   }
 }
 
-const peerState = (peer: PeerStatus): PeerState =>
-  peer.state === 'connected' ? 'connected' : peer.failures > 2 ? 'unreachable' : 'connecting'
+function peerState({ state, failures }: PeerStatus): PeerState {
+  if (state === 'connected' || state === 'set-aside') return state
+  return failures > 2 ? 'unreachable' : 'connecting'
+}
 
 function nodeStatus({ self, authority, replication, store, clock }: ServiceParts, facts: NodeFacts): NodeStatus {
   const { storedBytes } = store.stats()
@@ -71,6 +75,7 @@ function nodeStatus({ self, authority, replication, store, clock }: ServiceParts
       name: authority.nameOf(peer.peer),
       region: authority.node(peer.peer)?.region ?? '',
       state: peerState(peer),
+      ...(peer.blamed === 0 ? {} : { blamed: peer.blamed }),
     })),
     drives: [{ path: facts.drive, state: freeBytes === 0 ? 'full' : 'ok', storedBytes, freeBytes, totalBytes }],
     storedBytes,

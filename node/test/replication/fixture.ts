@@ -88,7 +88,11 @@ export class MapStore implements ChunkStore, JournalSource {
     this.#frames.push({ ...frame, blocks: frame.blocks.map((b) => Uint8Array.from(b)) })
   }
 
+  /** Times that somebody began to read stored frames. */
+  frameReads = 0
+
   async *journalFrames(coreKey: CoreKey, from: number): AsyncIterable<JournalFrame> {
+    this.frameReads++
     for (const frame of this.#frames) {
       if (equalBytes(frame.coreKey, coreKey) && frame.start + frame.blocks.length > from) yield frame
     }
@@ -286,6 +290,7 @@ export class TestNode {
   readonly registry = new TestRegistry()
   readonly #clock: Clock
   readonly #makeTransport: () => Transport
+  #replicating = false
   volume!: TestVolume
   transport!: Transport
   replication!: Replication
@@ -323,6 +328,7 @@ export class TestNode {
       },
       store: this.store,
     })
+    this.#replicating = true
     await this.replication.start()
   }
 
@@ -333,6 +339,11 @@ export class TestNode {
 
   status(other: TestNode): ReturnType<Replication['peers']>[number] | undefined {
     return this.replication.peers().find((p) => equalBytes(p.peer, other.id))
+  }
+
+  /** As the daemon does. */
+  admit(peer: NodeId): 'member' | 'refused' {
+    return this.#replicating && this.replication.refuses(peer) ? 'refused' : 'member'
   }
 
   get length(): number {
@@ -360,8 +371,8 @@ export class MemoryWorld {
     const members = Array.from({ length: count }, (_, i) => member(i + 1))
     for (let n = 1; n <= count; n++) {
       const self = nodeIdOf(n)
-      const node = new TestNode(n, this.clock, () =>
-        this.network.transport({ self, admit: () => 'member', address: `node-${n}` }),
+      const node: TestNode = new TestNode(n, this.clock, () =>
+        this.network.transport({ self, admit: (peer) => node.admit(peer), address: `node-${n}` }),
       )
       node.charter.known = members
         .filter((m) => !equalBytes(m.node, self))

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { SET_ASIDE, VIOLATIONS_MAX } from '@holdfast/replication'
 import { createManualClock } from '@holdfast/doubles'
 import type { ManualClock } from '@holdfast/doubles'
 import { HoldfastError } from '@holdfast/ports'
@@ -72,7 +73,7 @@ describe('Peers', () => {
     dials = new Dials(clock)
     charter = new TestCharter()
     charter.known = [{ id: peer, addresses: ['there'] }]
-    table = new PeerTable(clock, log)
+    table = new PeerTable(clock, log, (record, ms) => peers.setAside(record, ms))
     events = []
     peers = new Peers({
       transport: dials.transport,
@@ -130,6 +131,40 @@ describe('Peers', () => {
     await clock.advance(1)
     assert.equal(dials.at.length, 1)
     assert.deepEqual(events, ['connected', 'lost', 'connected'])
+  })
+
+  it('a connection that was ended for breaking the protocol is not redialled at once, whatever else it carried', async () => {
+    peers.start()
+    dials.outcome = 'connected'
+    await clock.advance(1_000)
+    table.of(peer).verified = true
+    table.blame(peer, 'protocol', 'test')
+    dials.at.length = 0
+    dials.emit('lost', peer)
+    await clock.advance(999)
+    assert.deepEqual(dials.at, [])
+    await clock.advance(1)
+    assert.equal(dials.at.length, 1)
+  })
+
+  it('a peer that keeps breaking the protocol is set aside: disconnected, not dialled, and tried again later', async () => {
+    peers.start()
+    dials.outcome = 'connected'
+    await clock.advance(1_000)
+    for (let i = 0; i < VIOLATIONS_MAX; i++) table.blame(peer, 'protocol', 'test')
+    await clock.advance(0)
+    assert.deepEqual(dials.disconnected, [peer])
+    dials.at.length = 0
+    dials.emit('lost', peer)
+    dials.emit('connected', peer)
+    charter.know({ id: peer, addresses: ['elsewhere'] })
+    await clock.advance(SET_ASIDE.firstMs - 1)
+    const [status] = table.status()
+    assert.deepEqual([status?.state, dials.at], ['set-aside', []])
+    assert.equal(status?.setAsideUntilMs, clock.nowMs() + 1)
+    await clock.advance(1)
+    assert.equal(dials.at.length, 1)
+    assert.equal(table.status()[0]?.setAsideUntilMs, undefined)
   })
 
   it('dials so many at a time, and all of them', async () => {

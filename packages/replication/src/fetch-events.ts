@@ -1,6 +1,7 @@
 /** What the fetcher is told, and what it asks to be done. */
 import type { ChunkId, NodeId, VolumeId } from '@holdfast/ports'
 import type { ChunkAnswer } from './messages.ts'
+import type { BlameReason } from './standing.ts'
 
 export interface FetchSource {
   readonly peer: NodeId
@@ -56,7 +57,7 @@ export type FetchEffect =
       readonly store: boolean
       readonly deliver: boolean
     }
-  | { readonly type: 'blame'; readonly peer: NodeId; readonly reason: string }
+  | { readonly type: 'blame'; readonly peer: NodeId; readonly reason: BlameReason; readonly detail: string }
   /** End the chunk stream to the peer; it counts as down until the next `peer-up`. */
   | { readonly type: 'reset'; readonly peer: NodeId }
   /** No source has the chunk that somebody waits for. */

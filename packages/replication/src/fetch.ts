@@ -4,9 +4,7 @@
  */
 import { hexOf } from '@holdfast/ports'
 import type { ChunkId, NodeId, VolumeId } from '@holdfast/ports'
-import { Credit } from './credit.ts'
 import {
-  CHUNKS_PER_PEER_MAX,
   CHUNK_BYTES_ASSUMED,
   CHUNK_BYTES_MAX,
   CHUNK_IDS_PER_REQUEST_MAX,
@@ -15,51 +13,15 @@ import {
   FETCH_WANTS_MAX,
 } from './limits.ts'
 import type { FetchEffect, FetchEvent, FetchSource, WantedChunk } from './fetch-events.ts'
+import { FETCH_STALL_MS, hasRoom, newPeer, stalls, startPace } from './fetch-peer.ts'
+import type { Flight, PeerState, Want } from './fetch-peer.ts'
 import type { ChunkAnswer } from './messages.ts'
+import type { BlameReason } from './standing.ts'
 
-/** A peer that owes chunks and sends nothing for this long is asked no more on that stream, ms. */
-export const FETCH_STALL_MS = 20_000
 /** A chunk that no source has is asked for again after this, ms, or when a new source appears. */
 export const FETCH_ABSENT_MS = 10_000
 /** A peer that sent wrong bytes is asked for none for this long, ms. */
 export const FETCH_BLAMED_MS = 60_000
-
-interface Want {
-  readonly key: string
-  readonly volume: VolumeId
-  readonly id: ChunkId
-  readonly storedBytes: number
-  readonly tried: Set<string>
-  store: boolean
-  deliver: boolean
-}
-
-/** A chunk that was asked for. */
-interface Flight {
-  readonly want: Want
-  readonly chargedBytes: number
-  readonly number: number
-  buffer: Uint8Array | undefined
-  receivedBytes: number
-}
-
-interface PeerState {
-  readonly peer: NodeId
-  readonly credit: Credit
-  /** Asked for and not complete, by number, in the order of the answers. */
-  readonly flights: Map<number, Flight>
-  up: boolean
-  /** Asked for and not settled. */
-  outstandingBytes: number
-  outstandingCount: number
-  rttMs: number
-  nextNumber: number
-  heardMs: number
-  blamedUntilMs: number
-}
-
-/** Round trip assumed of a peer before the first is measured, ms. */
-const RTT_ASSUMED_MS = 50
 
 export class Fetch {
   readonly #peers = new Map<string, PeerState>()
@@ -131,6 +93,7 @@ export class Fetch {
     state.up = true
     state.nextNumber = 0
     state.heardMs = nowMs
+    startPace(state, nowMs)
     this.#absent.clear()
   }
 
@@ -199,6 +162,7 @@ export class Fetch {
     }
     if (answer.type === 'missing') {
       if (flight.buffer) return this.#violation(state, 'gave up within a chunk', nowMs, effects)
+      state.pacedBytes += flight.chargedBytes
       this.#land(state, flight)
       this.#release(state, flight.chargedBytes)
       this.#tryElsewhere(flight.want, state)
@@ -206,15 +170,16 @@ export class Fetch {
     }
     const { totalBytes, offset, bytes } = answer
     const { storedBytes } = flight.want
-    flight.buffer ??= new Uint8Array(totalBytes)
     const fits =
-      flight.buffer.byteLength === totalBytes &&
+      (flight.buffer === undefined || flight.buffer.byteLength === totalBytes) &&
       (storedBytes === 0 || storedBytes === totalBytes) &&
       offset === flight.receivedBytes &&
       bytes.byteLength > 0 &&
       offset + bytes.byteLength <= totalBytes
     if (!fits) return this.#violation(state, 'sent a slice that does not fit', nowMs, effects)
+    flight.buffer ??= new Uint8Array(totalBytes)
     flight.buffer.set(bytes, offset)
+    state.pacedBytes += bytes.byteLength
     flight.receivedBytes += bytes.byteLength
     if (flight.receivedBytes < totalBytes) return
     this.#land(state, flight)
@@ -231,7 +196,7 @@ export class Fetch {
     this.#release(from, chargedBytes)
     if (outcome === 'corrupt') {
       from.blamedUntilMs = nowMs + FETCH_BLAMED_MS
-      effects.push({ type: 'blame', peer: from.peer, reason: 'sent bytes that do not match their id' })
+      effects.push({ type: 'blame', peer: from.peer, reason: 'chunk', detail: 'sent bytes that do not match their id' })
       this.#tryElsewhere(want, from)
       return
     }
@@ -243,16 +208,20 @@ export class Fetch {
   #onTick(nowMs: number, effects: FetchEffect[]): void {
     for (const [key, untilMs] of this.#absent) if (untilMs <= nowMs) this.#absent.delete(key)
     for (const state of this.#peers.values()) {
-      if (state.flights.size === 0 || nowMs - state.heardMs < FETCH_STALL_MS) continue
+      if (!stalls(state, nowMs)) continue
       for (const flight of state.flights.values()) flight.want.tried.add(hexOf(state.peer))
-      effects.push({ type: 'reset', peer: state.peer })
-      this.#onPeerDown(state.peer)
+      state.blamedUntilMs = nowMs + FETCH_STALL_MS
+      this.#reset(state, 'stall', 'owes chunks and sends too little', effects)
     }
   }
 
-  #violation(state: PeerState, reason: string, nowMs: number, effects: FetchEffect[]): void {
+  #violation(state: PeerState, detail: string, nowMs: number, effects: FetchEffect[]): void {
     state.blamedUntilMs = nowMs + FETCH_BLAMED_MS
-    effects.push({ type: 'blame', peer: state.peer, reason }, { type: 'reset', peer: state.peer })
+    this.#reset(state, 'protocol', detail, effects)
+  }
+
+  #reset(state: PeerState, reason: BlameReason, detail: string, effects: FetchEffect[]): void {
+    effects.push({ type: 'blame', peer: state.peer, reason, detail }, { type: 'reset', peer: state.peer })
     this.#onPeerDown(state.peer)
   }
 
@@ -275,18 +244,7 @@ export class Fetch {
     const key = hexOf(peer)
     let state = this.#peers.get(key)
     if (!state) {
-      state = {
-        peer,
-        credit: new Credit(),
-        flights: new Map(),
-        up: false,
-        outstandingBytes: 0,
-        outstandingCount: 0,
-        rttMs: RTT_ASSUMED_MS,
-        nextNumber: 0,
-        heardMs: 0,
-        blamedUntilMs: 0,
-      }
+      state = newPeer(peer)
       this.#peers.set(key, state)
     }
     return state
@@ -352,7 +310,10 @@ export class Fetch {
   }
 
   #request(state: PeerState, wants: readonly Want[], nowMs: number, effects: FetchEffect[]): void {
-    if (state.flights.size === 0) state.heardMs = nowMs
+    if (state.flights.size === 0) {
+      state.heardMs = nowMs
+      startPace(state, nowMs)
+    }
     const byVolume = new Map<string, Want[]>()
     for (const want of wants) {
       const list = byVolume.get(hexOf(want.volume))
@@ -368,7 +329,7 @@ export class Fetch {
         for (const want of part) {
           const number = state.nextNumber++
           const chargedBytes = want.storedBytes || CHUNK_BYTES_ASSUMED
-          state.flights.set(number, { want, chargedBytes, number, buffer: undefined, receivedBytes: 0 })
+          state.flights.set(number, { want, chargedBytes, number, askedMs: nowMs, buffer: undefined, receivedBytes: 0 })
         }
         effects.push({ type: 'request', peer: state.peer, volume: head.volume, first, ids: part.map((w) => w.id) })
       }
@@ -389,9 +350,3 @@ export class Fetch {
 }
 
 const keyOf = (volume: VolumeId, id: ChunkId): string => `${hexOf(volume)} ${hexOf(id)}`
-
-/** A chunk larger than the credit passes alone. */
-function hasRoom(state: PeerState, bytes: number): boolean {
-  if (!state.up || state.outstandingCount >= CHUNKS_PER_PEER_MAX) return false
-  return state.outstandingCount === 0 || state.outstandingBytes + bytes <= state.credit.bytes
-}

@@ -5,11 +5,17 @@
 import { hexOf } from '@holdfast/ports'
 import type { NodeId } from '@holdfast/ports'
 import type { SubscribeRefusal } from './messages.ts'
+import type { BlameReason } from './standing.ts'
 
 /** How long a source that sent something refused is passed over, ms. Others may serve meanwhile; it may have been repaired. */
 export const BLAMED_SOURCE_MS = 60_000
 /** How long a source that could not serve is passed over, ms. */
 export const USELESS_SOURCE_MS = 5_000
+
+/** A source that says it has more and sends no frame for this long is left for another, ms: what a frame of the greatest length
+ *  takes at 90 KiB/s. Doubles, up to a quarter of an hour, as long as no frame comes from anybody: then it is the line. */
+export const FOLLOW_STALL_MS = 60_000
+const FOLLOW_STALL_MS_MAX = 15 * FOLLOW_STALL_MS
 
 export interface FollowSource {
   readonly peer: NodeId
@@ -39,6 +45,8 @@ export type FollowEvent =
   | { readonly type: 'violation'; readonly subscription: number; readonly reason: string }
   /** The time that `retry-later` asked for is over. */
   | { readonly type: 'retry' }
+  /** Some time has passed while the source was `awaited`. */
+  | { readonly type: 'tick' }
   /** The volume is closed: the last event. */
   | { readonly type: 'stop' }
 
@@ -51,7 +59,7 @@ export type FollowEffect =
   /** Forget the frames that wait to be accepted. */
   | { readonly type: 'drop-queue' }
   | { readonly type: 'progress'; readonly peer: NodeId; readonly subscription: number; readonly length: number }
-  | { readonly type: 'blame'; readonly peer: NodeId; readonly reason: string }
+  | { readonly type: 'blame'; readonly peer: NodeId; readonly reason: BlameReason; readonly detail: string }
   /** Send `retry` after a back-off for this many failures; replaces an earlier one. */
   | { readonly type: 'retry-later'; readonly failures: number }
 
@@ -66,6 +74,9 @@ export class Follow {
   #subscriptions = 0
   #failures = 0
   #waiting = false
+  /** Since when the present source has given nothing. */
+  #quietSinceMs = 0
+  #stallMs = FOLLOW_STALL_MS
 
   constructor({ length, onlyIfBehind }: FollowOptions) {
     this.#length = length
@@ -78,8 +89,16 @@ export class Follow {
     return this.#subscription?.peer
   }
 
+  /** Whether the source says that it has more, and nothing of it has come: `tick` must be told every now and then. */
+  get awaited(): boolean {
+    const present = this.#sources.find((s) => this.#isSource(s.peer))
+    return (present?.length ?? 0) > this.#expected && this.#expected === this.#length
+  }
+
   step(event: FollowEvent, nowMs: number): readonly FollowEffect[] {
     switch (event.type) {
+      case 'tick':
+        return this.#onTick(nowMs)
       case 'sources':
         return this.#onSources(event.sources, nowMs)
       case 'length':
@@ -122,6 +141,7 @@ export class Follow {
       const reason = `sent a frame at ${start} where ${this.#expected} was next`
       return this.#onViolation(this.#subscription?.peer, reason, nowMs)
     }
+    this.#quietSinceMs = nowMs
     this.#expected += blockCount
     return [{ type: 'accept' }]
   }
@@ -131,6 +151,8 @@ export class Follow {
     this.#length = length
     this.#expected = Math.max(this.#expected, length)
     this.#failures = 0
+    this.#stallMs = FOLLOW_STALL_MS
+    this.#quietSinceMs = nowMs
     const present = this.#subscription
     const progress: FollowEffect[] = present
       ? [{ type: 'progress', peer: present.peer, subscription: present.number, length }]
@@ -150,10 +172,26 @@ export class Follow {
     return peer ? this.#passOver(peer, false, nowMs) : []
   }
 
-  #onViolation(peer: NodeId | undefined, reason: string, nowMs: number): readonly FollowEffect[] {
+  #onViolation(peer: NodeId | undefined, detail: string, nowMs: number): readonly FollowEffect[] {
     if (!peer) return []
     const left = [...this.#leave(), this.#dropQueue()]
-    return [...left, { type: 'blame', peer, reason }, ...this.#passOver(peer, true, nowMs)]
+    return [...left, { type: 'blame', peer, reason: 'journal', detail }, ...this.#passOver(peer, true, nowMs)]
+  }
+
+  #onTick(nowMs: number): readonly FollowEffect[] {
+    const peer = this.#subscription?.peer
+    if (!peer || !this.awaited || nowMs - this.#quietSinceMs < this.#stallMs) return []
+    this.#quietSinceMs = nowMs
+    // With nobody else to turn to, what may still come is worth more than a new beginning.
+    if (!this.#sources.some((s) => this.#fits(s) && !this.#isSource(s.peer) && !this.#isPassedOver(s.peer, nowMs)))
+      return []
+    this.#stallMs = Math.min(2 * this.#stallMs, FOLLOW_STALL_MS_MAX)
+    const detail = 'says that it has more journal and sends none'
+    return [...this.#leave(), { type: 'blame', peer, reason: 'stall', detail }, ...this.#passOver(peer, true, nowMs)]
+  }
+
+  #isPassedOver(peer: NodeId, nowMs: number): boolean {
+    return (this.#passedOver.get(hexOf(peer))?.untilMs ?? -Infinity) > nowMs
   }
 
   #passOver(peer: NodeId, blamed: boolean, nowMs: number): readonly FollowEffect[] {
@@ -184,13 +222,14 @@ export class Follow {
     if (this.#waiting) return []
     for (const [peer, { untilMs }] of this.#passedOver) if (untilMs <= nowMs) this.#passedOver.delete(peer)
     const fit = this.#sources.filter((s) => this.#fits(s))
-    const best = fit.filter((s) => !this.#passedOver.has(hexOf(s.peer))).toSorted(better)[0]
+    const best = fit.filter((s) => !this.#isPassedOver(s.peer, nowMs)).toSorted(better)[0]
     const present = this.#sources.find((s) => this.#isSource(s.peer))
     // A source that serves is kept, but for the primary.
     if (present && this.#fits(present) && !(best?.primary && !present.primary)) return []
     const left = this.#leave()
     if (!best) return fit.length > 0 ? [...left, { type: 'retry-later', failures: Math.max(this.#failures, 1) }] : left
     this.#subscription = { peer: best.peer, number: ++this.#subscriptions }
+    this.#quietSinceMs = nowMs
     return [...left, { type: 'subscribe', peer: best.peer, subscription: this.#subscriptions, from: this.#expected }]
   }
 

@@ -44,6 +44,8 @@ export const CHUNK_BYTES_ASSUMED = 512 * KIB
 
 /** Calls of this node that wait for one peer's answer, and calls of one peer that are served at a time. */
 export const CALLS_PER_PEER_MAX = 64
+/** Bodies of one peer's calls that are being answered; beyond, further ones are told that this node is busy. */
+export const CALL_BYTES_PER_PEER_MAX = 16 * MIB
 /** Body of a call or its answer. */
 export const CALL_BODY_BYTES_MAX = 4 * MIB
 export const CALL_METHOD_BYTES_MAX = 128

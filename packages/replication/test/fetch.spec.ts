@@ -9,6 +9,7 @@ import {
   CREDIT_BYTES_START,
   FETCH_ABSENT_MS,
   FETCH_BLAMED_MS,
+  FETCH_STALL_BYTES,
   FETCH_STALL_MS,
   FETCH_WANTS_MAX,
   Fetch,
@@ -224,7 +225,34 @@ describe('Fetch', () => {
     bench.nowMs += FETCH_STALL_MS - 1
     assert.deepEqual(bench.tell({ type: 'tick' }), [])
     bench.nowMs += 1
-    assert.deepEqual(bench.tell({ type: 'tick' }), ['reset 1', 'request 2 #0 1'])
+    assert.deepEqual(bench.tell({ type: 'tick' }), ['blame 1', 'reset 1', 'request 2 #0 1'])
+  })
+
+  it('a source that sends a byte now and then stalls, too: what it owes comes from another', () => {
+    bench.up(a, b)
+    bench.tell({ type: 'round-trip', peer: b, rttMs: 500 })
+    bench.sources([a, true], [b, true])
+    assert.deepEqual(bench.missing(wanted(1, MIB)), ['request 1 #0 1'])
+    for (let offset = 0; offset < 3; offset++) {
+      bench.nowMs += FETCH_STALL_MS / 4
+      bench.slice(a, 0, MIB, offset, 1)
+      assert.deepEqual(bench.tell({ type: 'tick' }), [])
+    }
+    bench.nowMs += FETCH_STALL_MS / 4
+    bench.slice(a, 0, MIB, 3, 1)
+    assert.deepEqual(bench.tell({ type: 'tick' }), ['blame 1', 'reset 1', 'request 2 #0 1'])
+  })
+
+  it('a slow source that keeps the pace is none', () => {
+    bench.up(a, b)
+    bench.tell({ type: 'round-trip', peer: b, rttMs: 500 })
+    bench.sources([a, true], [b, true])
+    bench.missing(wanted(1, MIB))
+    for (let offset = 0; offset < MIB - FETCH_STALL_BYTES; offset += FETCH_STALL_BYTES / 2) {
+      bench.nowMs += FETCH_STALL_MS / 2
+      bench.slice(a, 0, MIB, offset, FETCH_STALL_BYTES / 2)
+      assert.deepEqual(bench.tell({ type: 'tick' }), [])
+    }
   })
 
   it('a lost source: what was asked is asked elsewhere, and of the same one when it returns', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
 import type { NodeId } from '@holdfast/ports'
-import { BLAMED_SOURCE_MS, Follow } from '../src/index.ts'
+import { BLAMED_SOURCE_MS, FOLLOW_STALL_MS, Follow } from '../src/index.ts'
 import type { FollowEffect, FollowEvent, FollowSource } from '../src/index.ts'
 import { node } from './ids.ts'
 
@@ -107,6 +107,33 @@ describe('Follow', () => {
       'blame 2',
       'subscribe 1 #3 from 0',
     ])
+  })
+
+  it('a source that says it has more and sends none is left for another, blamed, and passed over', () => {
+    const { tell, pass } = play(new Follow({ length: 0, onlyIfBehind: false }))
+    tell({ type: 'sources', sources: [source(near, 1_000_000), source(far, 9)] })
+    pass(FOLLOW_STALL_MS - 1)
+    assert.deepEqual(tell({ type: 'tick' }), [])
+    pass(1)
+    assert.deepEqual(tell({ type: 'tick' }), ['unsubscribe 2 #1', 'blame 2', 'subscribe 3 #2 from 0'])
+    // This one serves: it is kept as long as frames come.
+    for (let i = 0; i < 9; i++) {
+      pass(FOLLOW_STALL_MS - 1)
+      assert.deepEqual(tell(frame(2, i)), ['accept'])
+      tell({ type: 'length', length: i + 1 })
+      assert.ok(!tell({ type: 'tick' }).includes('blame 3'))
+    }
+  })
+
+  it('a slow source is kept if there is no other, and if what it sent waits to be accepted here', () => {
+    const { tell, pass } = play(new Follow({ length: 0, onlyIfBehind: false }))
+    tell({ type: 'sources', sources: [source(near, 9)] })
+    pass(10 * FOLLOW_STALL_MS)
+    assert.deepEqual(tell({ type: 'tick' }), [])
+    tell({ type: 'sources', sources: [source(near, 9), source(far, 9)] })
+    assert.deepEqual(tell(frame(1, 0, 2)), ['accept'])
+    pass(10 * FOLLOW_STALL_MS)
+    assert.deepEqual(tell({ type: 'tick' }), [])
   })
 
   it('passes a blamed source over for a while, then tries it again if there is no other', () => {
