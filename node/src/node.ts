@@ -4,8 +4,8 @@ import { createHypercoreJournalStore } from '@holdfast/journal'
 import { sign, verify } from '@holdfast/keys'
 import { createLibp2pTransport } from '@holdfast/mesh-libp2p'
 import { asNodeId, equalBytes, HoldfastError } from '@holdfast/ports'
-import type { Admission, NodeId } from '@holdfast/ports'
-import { openFsDrive, openPackStore } from '@holdfast/store-pack'
+import type { Admission, Drive, NodeId } from '@holdfast/ports'
+import { openFsDrive, openPackStore, reserveBytesOf } from '@holdfast/store-pack'
 import { pino, type Logger } from 'pino'
 import { createAuthority, type Authority } from './authority/index.ts'
 import { CharterKeeper } from './authority/charter-keeper.ts'
@@ -24,6 +24,7 @@ import { ChunkSource } from './volumes/chunk-source.ts'
 import { waitForHealing } from './volumes/healing.ts'
 import { IndexStore } from './volumes/index-store.ts'
 import { PendingFrames } from './volumes/pending-frames.ts'
+import { Room, type RoomPlace } from './volumes/room.ts'
 import { VolumeManager } from './volumes/volume-manager.ts'
 import { Volumes } from './volumes/volumes.ts'
 
@@ -87,6 +88,8 @@ async function compose(options: StartNodeOptions, stack: Stack): Promise<Running
   stack.push(() => api.stop())
 
   const drive = openFsDrive(driveDirectory(home))
+  const reserveBytes = reserveBytesOf(drive.space().totalBytes)
+  const room = new Room({ places: placesOf(home, drive), clock })
   const index = await IndexStore.open(home.indexDirectory, (error) =>
     log.warn({ err: error }, 'the index is damaged; it is made anew from the packs'),
   )
@@ -94,6 +97,7 @@ async function compose(options: StartNodeOptions, stack: Stack): Promise<Running
   const store = await openPackStore({
     drive,
     index: index.packLevel(),
+    reserveBytes,
     onProblem: (problem) => log.warn({ problem: problem.type }, 'the store mended something'),
   })
   stack.push(() => store.close())
@@ -149,6 +153,7 @@ async function compose(options: StartNodeOptions, stack: Stack): Promise<Running
   const pool = createIngestPool({
     driveDirectory: driveDirectory(home),
     packNumbers: store.packNumbers,
+    reserveBytes,
     clock,
     ...(config.workers === 0 ? {} : { workers: config.workers }),
   })
@@ -184,6 +189,7 @@ async function compose(options: StartNodeOptions, stack: Stack): Promise<Running
     pool,
     capture,
     pending,
+    room,
     clock,
     random,
     log,
@@ -193,7 +199,15 @@ async function compose(options: StartNodeOptions, stack: Stack): Promise<Running
     clock,
     flush: () => manager.flush(),
     onProblem: (error) => log.error({ err: error }, 'checkpoint failed'),
+    hasRoom: () => room.state !== 'none',
   })
+  room.onChange(() => {
+    const { problem } = room
+    if (problem === undefined) log.warn('there is room again; everything goes on')
+    else log.warn({ code: problem.code, next: problem.next }, problem.message)
+  })
+  room.start()
+  stack.push(() => room.stop())
   stack.push(() => manager.close())
   await manager.start()
   stack.push(async () => {
@@ -217,7 +231,8 @@ async function compose(options: StartNodeOptions, stack: Stack): Promise<Running
     store,
     replication,
     volumesOpened: () => manager.settled(),
-    volumeWarnings: (volume) => manager.warningsOf(volume),
+    volumeWarnings: (volume) => [...roomSentences(room), ...manager.warningsOf(volume)],
+    room,
     heal: (wanted, healSignal) => waitForHealing(wanted, clock, healSignal),
     directoryKnown: (volume) => manager.directoryKnown(volume),
     captureOf: (volume) => manager.captureOf(volume),
@@ -311,6 +326,20 @@ function driveDirectory(home: Home): string {
   fs.mkdirSync(directory, { mode: 0o700 })
   return directory
 }
+
+/** The file systems that the node writes: of the drive, and of the home if that is another one. */
+function placesOf(home: Home, drive: Drive): RoomPlace[] {
+  const directory = driveDirectory(home)
+  const places: RoomPlace[] = [{ name: `the drive ${directory}`, space: () => drive.space() }]
+  if (fs.statSync(directory).dev !== fs.statSync(home.directory).dev) {
+    const homeDrive = openFsDrive(home.directory)
+    places.push({ name: `the file system of the home ${home.directory}`, space: () => homeDrive.space() })
+  }
+  return places
+}
+
+const roomSentences = ({ problem }: Room): readonly string[] =>
+  problem === undefined ? [] : [`${problem.message}; ${problem.next ?? ''}`]
 
 function openCharter(home: Home): CharterState {
   const bundle = home.readState('charter')

@@ -1,6 +1,6 @@
 /** Drives the real command line: every test does what a person or a script would do, and looks at nothing else. */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -98,6 +98,14 @@ export function mountsImpossible(): string | undefined {
   if (process.getuid?.() !== 0) return 'mounting takes root'
   const probe = spawnSync('unshare', ['--mount', 'true'])
   return probe.status === 0 ? undefined : 'unshare --mount does not work here'
+}
+
+/** Why tests that need a small file system of their own cannot run here; undefined if they can. */
+export function loopMountsImpossible(): string | undefined {
+  const impossible = mountsImpossible()
+  if (impossible !== undefined) return impossible
+  if (!existsSync('/dev/loop-control')) return 'there are no loop devices'
+  return spawnSync('mkfs.ext4', ['-V']).status === 0 ? undefined : 'there is no mkfs.ext4'
 }
 
 /** One home and the node that may run on it. */

@@ -159,6 +159,8 @@ export interface VolumeCapture {
    *  @throws HF_SOURCE_UNAVAILABLE, HF_ABORTED, HF_CLOSED, or what the sink threw */
   flush(options?: { signal?: AbortSignal }): Promise<FlushResult>
   status(): CaptureStatus
+  /** What was in the way of the capture is gone: walks now. */
+  walkSoon(): void
   /** The operator says that a root which looks like another directory is meant: what is missing there is deleted by the next walk. */
   acceptRoot(): void
 }

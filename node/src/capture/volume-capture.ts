@@ -152,10 +152,14 @@ export class VolumeCaptureDriver implements VolumeCapture {
     }
   }
 
-  acceptRoot(): void {
-    this.#link.acceptRoot()
+  walkSoon(): void {
     this.#walks.within(0)
     this.#pump()
+  }
+
+  acceptRoot(): void {
+    this.#link.acceptRoot()
+    this.walkSoon()
   }
 
   // The loop

@@ -20,6 +20,8 @@ export interface IngestPoolOptions {
   readonly driveDirectory: string
   /** Counter of pack numbers (`PackStore.packNumbers`). */
   readonly packNumbers: SharedArrayBuffer
+  /** Bytes of the drive that the workers leave free (`PackWriterOptions.reserveBytes`). @default 0 */
+  readonly reserveBytes?: number
   readonly clock: Clock
   /** Threads. More read and seal faster until the drive or the cores are busy; each has some 30 MiB of memory. @default cores, at most `WORKERS_MAX` */
   readonly workers?: number
@@ -290,9 +292,9 @@ class Pool implements IngestPool {
   }
 
   #spawn(): void {
-    const { driveDirectory, packNumbers, entry = DEFAULT_ENTRY } = this.#options
+    const { driveDirectory, packNumbers, reserveBytes = 0, entry = DEFAULT_ENTRY } = this.#options
     const worker = this.#workerCount++
-    const data = { worker, table: this.#table.memory, driveDirectory, packNumbers }
+    const data = { worker, table: this.#table.memory, driveDirectory, packNumbers, reserveBytes }
     const thread = new WorkerThread(entry, data, (message) => this.#receive(thread, message))
     this.#threads.set(worker, thread)
     for (const [volume, keyRing] of this.#volumes) thread.send({ type: 'volume', volume, keyRing })

@@ -7,14 +7,18 @@ import type { FromWorker, ToWorker, WorkerData } from './messages.ts'
 
 const port = parentPort
 if (port === null) throw new TypeError('this module is started as a worker thread')
-const { worker, table, driveDirectory, packNumbers } = workerData as WorkerData
+const { worker, table, driveDirectory, packNumbers, reserveBytes } = workerData as WorkerData
 
 const post = (message: FromWorker, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer)
 
 const engine = new IngestEngine({
   worker,
   table: openSegmentTable(table),
-  packs: createPackWriter({ drive: openFsDrive(driveDirectory), claimPackNumber: packNumberClaims(packNumbers) }),
+  packs: createPackWriter({
+    drive: openFsDrive(driveDirectory),
+    claimPackNumber: packNumberClaims(packNumbers),
+    reserveBytes,
+  }),
   clock: { monotonicMs: () => performance.now() },
   post(message, transfer) {
     post(message, transfer)

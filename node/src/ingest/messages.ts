@@ -12,6 +12,7 @@ export interface WorkerData {
   readonly table: SegmentTableMemory
   readonly driveDirectory: string
   readonly packNumbers: SharedArrayBuffer
+  readonly reserveBytes: number
 }
 
 export type ToWorker =

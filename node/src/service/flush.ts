@@ -2,6 +2,7 @@ import { HoldfastError } from '@holdfast/ports'
 import type { NodeId, VolumeId } from '@holdfast/ports'
 import { z } from 'zod'
 import type { FlushLevel, FlushSummary, NodeService, WorkEvent } from '../api/service.ts'
+import type { FlushResult, VolumeCapture } from '../capture/types.ts'
 import type { Volume } from '../volumes/volume.ts'
 import { EventQueue } from './event-queue.ts'
 import { levelReached } from './levels.ts'
@@ -25,7 +26,7 @@ export function createFlush(
       const capture = await parts.capturing(id, signal)
       let unreadableCount = 0
       try {
-        if (capture !== undefined) unreadableCount = (await capture.flush({ signal })).unreadableCount
+        if (capture !== undefined) unreadableCount = (await flushCapture(parts, capture, signal)).unreadableCount
       } catch (error) {
         if (signal.aborted || parts.captureOf(id) === capture) throw error
         continue
@@ -122,6 +123,24 @@ const volumeFlushSchema = z.object({
   counted: z.array(z.string()),
   unreadableCount: z.number(),
 })
+
+/** Flushes unless there is no room even for the journal: then commits wait, and a person should not. @throws as `VolumeCapture.flush` */
+async function flushCapture({ room }: ServiceParts, capture: VolumeCapture, signal: AbortSignal): Promise<FlushResult> {
+  const ended = new AbortController()
+  const look = (): void => {
+    if (room.state === 'none') ended.abort(room.problem)
+  }
+  const off = room.onChange(look)
+  look()
+  try {
+    return await capture.flush({ signal: AbortSignal.any([signal, ended.signal]) })
+  } catch (error) {
+    if (ended.signal.aborted && !signal.aborted) throw ended.signal.reason
+    throw error
+  } finally {
+    off()
+  }
+}
 
 /** Waits for the members' acks; which members the level rests on, or undefined if the volume was opened anew meanwhile. */
 function untilReached(

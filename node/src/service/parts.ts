@@ -5,6 +5,7 @@ import type { Authority } from '../authority/index.ts'
 import type { VolumeCapture } from '../capture/types.ts'
 import type { Replication } from '../replication/index.ts'
 import type { ChunkSource } from '../volumes/chunk-source.ts'
+import type { Room } from '../volumes/room.ts'
 import type { Volume } from '../volumes/volume.ts'
 import type { Volumes } from '../volumes/volumes.ts'
 
@@ -19,6 +20,8 @@ export interface ServiceParts {
   readonly chunks: ChunkSource
   readonly store: PackStore
   readonly replication: Replication
+  /** How much room there is for content and journal. */
+  readonly room: Pick<Room, 'state' | 'problem' | 'onChange'>
   /** Resolves once every volume of the charter that concerns this node is open. */
   readonly volumesOpened: () => Promise<void>
   /** Sentences about a volume that need a person. */

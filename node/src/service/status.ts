@@ -62,7 +62,7 @@ function peerState({ state, failures }: PeerStatus): PeerState {
   return failures > 2 ? 'unreachable' : 'connecting'
 }
 
-function nodeStatus({ self, authority, replication, store, clock }: ServiceParts, facts: NodeFacts): NodeStatus {
+function nodeStatus({ self, authority, replication, store, room, clock }: ServiceParts, facts: NodeFacts): NodeStatus {
   const { storedBytes } = store.stats()
   const { freeBytes, totalBytes } = facts.space()
   return {
@@ -77,7 +77,7 @@ function nodeStatus({ self, authority, replication, store, clock }: ServiceParts
       state: peerState(peer),
       ...(peer.blamed === 0 ? {} : { blamed: peer.blamed }),
     })),
-    drives: [{ path: facts.drive, state: freeBytes === 0 ? 'full' : 'ok', storedBytes, freeBytes, totalBytes }],
+    drives: [{ path: facts.drive, state: room.state === 'enough' ? 'ok' : 'full', storedBytes, freeBytes, totalBytes }],
     storedBytes,
     rssBytes: process.memoryUsage.rss(),
     uptimeSeconds: (clock.monotonicMs() - facts.startedAtMonotonicMs) / 1000,

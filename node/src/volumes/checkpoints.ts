@@ -14,6 +14,8 @@ export interface CheckpointParts {
   /** Makes durable what is derived from the packs. */
   readonly flush: () => Promise<void>
   readonly onProblem: (error: unknown) => void
+  /** While there is none, no checkpoint is made: it is what would write the indexes into a full file system. */
+  readonly hasRoom: () => boolean
 }
 
 /** Makes checkpoints while the node runs, and one at its end. Nothing is lost without them: a start only takes longer. */
@@ -39,7 +41,7 @@ export class Checkpoints {
     this.#timer?.cancel()
     this.#timer = undefined
     await this.#running
-    await this.#make()
+    if (this.#parts.hasRoom()) await this.#make()
   }
 
   #next(): void {
@@ -51,7 +53,8 @@ export class Checkpoints {
   }
 
   async #look(): Promise<void> {
-    const { store, clock, onProblem } = this.#parts
+    const { store, clock, onProblem, hasRoom } = this.#parts
+    if (!hasRoom()) return
     const { storedBytes } = store.stats()
     const grown = storedBytes - this.#bytes
     if (grown <= 0) return

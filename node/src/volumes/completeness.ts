@@ -1,4 +1,4 @@
-import { hexOf } from '@holdfast/ports'
+import { hasCode, hexOf } from '@holdfast/ports'
 import type { ChunkId, ChunkStore, VolumeId } from '@holdfast/ports'
 import type { ChunkRef } from '@holdfast/journal'
 import { readChunkHeader } from '@holdfast/sealing'
@@ -92,7 +92,7 @@ export class Completeness {
     const key = hexOf(id)
     const missing = this.#missing.get(key)
     if (missing === undefined) return
-    if (missing.recipe) await this.#needChildren(id, missing.block)
+    if (missing.recipe) await this.#needChildren(missing, missing.block)
     // Meanwhile it may have been lost again, or an earlier block may turn out to need it.
     const still = this.#missing.get(key)
     if (still === undefined || !this.#store.has(this.#volume, id)) return
@@ -107,15 +107,23 @@ export class Completeness {
 
   async #need(id: ChunkId, storedBytes: number, recipe: boolean, block: number): Promise<void> {
     if (!this.#store.has(this.#volume, id)) this.#add(hexOf(id), { id, storedBytes, recipe, block })
-    else if (recipe) await this.#needChildren(id, block)
+    else if (recipe) await this.#needChildren({ id, storedBytes }, block)
   }
 
-  async #needChildren(id: ChunkId, block: number): Promise<void> {
-    const stored = await this.#store.get(this.#volume, id)
-    if (stored === undefined) return
-    const { recipe } = readChunkHeader(stored)
-    if (recipe === undefined) return
-    for (const child of recipe.children) await this.#need(child.id, child.storedBytes, recipe.level > 1, block)
+  async #needChildren({ id, storedBytes }: MissingRef, block: number): Promise<void> {
+    const stored = await this.#read(id)
+    // Held a moment ago, and found to be bad: its children come into view when it is here again.
+    if (stored === undefined) return this.#add(hexOf(id), { id, storedBytes, recipe: true, block })
+    for (const child of childrenOf(stored)) await this.#need(child.id, child.storedBytes, child.recipe, block)
+  }
+
+  async #read(id: ChunkId): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#store.get(this.#volume, id)
+    } catch (error) {
+      if (hasCode(error, 'HF_CHUNK_CORRUPT')) return undefined
+      throw error
+    }
   }
 
   #add(key: string, missing: Missing): void {
@@ -137,5 +145,16 @@ export class Completeness {
     const count = (this.#perBlock.get(block) ?? 0) + change
     if (count === 0) this.#perBlock.delete(block)
     else this.#perBlock.set(block, count)
+  }
+}
+
+/** What a recipe node names. Bytes that its writer named as one, and that are none, name nothing. */
+function childrenOf(stored: Uint8Array): readonly (MissingRef & { readonly recipe: boolean })[] {
+  try {
+    const { recipe } = readChunkHeader(stored)
+    return recipe?.children.map((child) => ({ ...child, recipe: recipe.level > 1 })) ?? []
+  } catch (error) {
+    if (hasCode(error, 'HF_DECODE')) return []
+    throw error
   }
 }

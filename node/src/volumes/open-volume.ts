@@ -7,7 +7,7 @@ import type { ReplicatedVolume } from '../replication/index.ts'
 import { readBlock } from './blocks.ts'
 import { copiesOf } from './epoch-chain.ts'
 import { replayFrames, replayRows, type OpenedLog } from './replay.ts'
-import { Volume, type EarlierLog, type ReadableParts, type VolumeRules } from './volume.ts'
+import { Volume, type EarlierLog, type ReadableParts, type VolumeParts, type VolumeRules } from './volume.ts'
 
 export interface OpenVolumeOptions {
   readonly entry: VolumeEntry
@@ -22,6 +22,7 @@ export interface OpenVolumeOptions {
   /** What the catalog was made from, as `copiesOf` says it, and how to say so durably. Without it every catalog is trusted. */
   readonly derived?: DerivedState
   readonly rules?: VolumeRules
+  readonly room?: VolumeParts['room']
 }
 
 export interface DerivedState {
@@ -67,6 +68,7 @@ export async function openVolume(options: OpenVolumeOptions): Promise<{ volume: 
     readable,
     earlier,
     ...(options.rules === undefined ? {} : { rules: options.rules }),
+    ...(options.room === undefined ? {} : { room: options.room }),
   })
   await findMissing(options, volume, opened)
   for (const { log } of opened.slice(0, -1)) await log.close()

@@ -62,7 +62,8 @@ export class PendingFrames {
   }
 
   /** Writes `frames` through `worker` and resolves when they and every chunk in `needs` are durable and known to the store.
-   *  @throws HF_DRIVE_FULL, HF_DRIVE_FAILED: then nothing may be acknowledged */
+   *  @throws HF_DRIVE_FULL: nothing of `frames` was written, and the same call may succeed later; HF_DRIVE_FAILED: nothing may be
+   *  acknowledged any more */
   async makeDurable(worker: number, frames: readonly Uint8Array[], needs: Iterable<ChunkId>): Promise<void> {
     // A drive that failed for one thread has failed for all: nothing more is acknowledged on it.
     if (this.#failure !== undefined) throw this.#failure
@@ -79,20 +80,46 @@ export class PendingFrames {
     for (const { reason } of failures) if (hasCode(reason, 'HF_DRIVE_FAILED')) this.#failure ??= reason
     const [first] = failures
     if (first !== undefined) throw first.reason
-    await this.#store.settled()
+    await this.#settled()
+  }
+
+  /** An index that met a full file system does not recover while it is open. */
+  async #settled(): Promise<void> {
+    try {
+      await this.#store.settled()
+    } catch (cause) {
+      const next = 'make room, then restart the node: the index is made anew from the packs'
+      this.#failure ??= new HoldfastError('HF_DRIVE_FAILED', 'the index of the packs cannot be written', {
+        cause,
+        next,
+      })
+      throw this.#failure
+    }
   }
 
   #sync(worker: number, frames: readonly Uint8Array[]): Promise<void> {
     const entries = this.#unsynced.get(worker) ?? []
     this.#unsynced.delete(worker)
-    const sync = this.#pool.commit(worker, frames).then((written) => {
-      this.#store.adopt([...entries, ...written])
-      for (const entry of entries) this.#byChunk.delete(hexOf(entry.id))
-    })
+    const sync = this.#pool.commit(worker, frames).then(
+      (written) => {
+        this.#store.adopt([...entries, ...written])
+        for (const entry of entries) this.#byChunk.delete(hexOf(entry.id))
+      },
+      (error: unknown) => {
+        // Refused before the sync: the worker's next one covers what it has written.
+        if (hasCode(error, 'HF_DRIVE_FULL')) this.#takeBack(worker, entries)
+        throw error
+      },
+    )
     for (const entry of entries) {
       const pending = this.#byChunk.get(hexOf(entry.id))
       if (pending !== undefined) pending.sync = sync
     }
     return sync
+  }
+
+  #takeBack(worker: number, entries: readonly FrameEntry[]): void {
+    for (const entry of entries) this.#byChunk.set(hexOf(entry.id), { worker, sync: undefined })
+    this.#unsynced.set(worker, [...entries, ...(this.#unsynced.get(worker) ?? [])])
   }
 }

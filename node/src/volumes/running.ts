@@ -1,6 +1,8 @@
 import type { HoldfastError } from '@holdfast/ports'
+import type { Logger } from 'pino'
 import type { VolumeCapture } from '../capture/index.ts'
 import type { Branch } from './epoch-chain.ts'
+import type { Room } from './room.ts'
 import type { Volume } from './volume.ts'
 import type { VolumeWriter } from './writer.ts'
 
@@ -20,4 +22,26 @@ export interface Running {
   failure: HoldfastError | undefined
   /** It is about to be opened anew, in another epoch. */
   moving: boolean
+}
+
+/** Commits under way end first, but for those that wait for room. */
+export async function stopCapture({ capture, writer }: Running): Promise<void> {
+  const stopped = capture?.stop()
+  writer?.giveUpWaiting()
+  await stopped
+  await writer?.settled()
+}
+
+/** When there is room again, what was refused meanwhile is found by a walk, and taken from the log. */
+export function goOnWithRoom(
+  { room, log }: { readonly room: Pick<Room, 'onChange'>; readonly log: Logger },
+  volumes: () => Iterable<Running>,
+): void {
+  room.onChange((state) => {
+    if (state !== 'enough') return
+    for (const { volume, capture } of volumes()) {
+      capture?.walkSoon()
+      volume.catchUp().catch((error: unknown) => log.warn({ err: error, volume: volume.name }, 'it did not catch up'))
+    }
+  })
 }

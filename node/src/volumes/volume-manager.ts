@@ -21,7 +21,8 @@ import { writeFirstBlock } from './first-block.ts'
 import type { IndexStore } from './index-store.ts'
 import { openVolume } from './open-volume.ts'
 import type { PendingFrames } from './pending-frames.ts'
-import type { Running } from './running.ts'
+import { goOnWithRoom, stopCapture, type Running } from './running.ts'
+import type { Room } from './room.ts'
 import { salvageAll } from './salvage.ts'
 import type { ReadableParts } from './volume.ts'
 import type { Volumes } from './volumes.ts'
@@ -44,6 +45,7 @@ export interface VolumeManagerParts {
   readonly pool: IngestPool
   readonly capture: CaptureService
   readonly pending: PendingFrames
+  readonly room: Room
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -91,6 +93,7 @@ export class VolumeManager {
         this.#parts.log.warn({ err: error }, 'what a member told of a volume was not taken in')
       })
     })
+    goOnWithRoom(this.#parts, () => this.#running.values())
     await this.#reconcileAll()
     this.#starting = false
   }
@@ -249,6 +252,7 @@ export class VolumeManager {
         cleared: (copies) => index.noteCopies(entry.volume, copies),
       },
       rules: service.rules,
+      room: this.#parts.room,
     })
     const startLength = volume.log.head().length
     const warnings = [...keptSentences(chain, store), ...(this.#lost.get(hexOf(entry.volume)) ?? [])]
@@ -296,7 +300,7 @@ export class VolumeManager {
   }
 
   async #capture(running: Running): Promise<void> {
-    const { authority, home, clock, pending, log, pool, index } = this.#parts
+    const { authority, home, clock, pending, room, log, pool, index } = this.#parts
     const { volume } = running
     const reason = await this.#moves.reasonOfDoubt(running)
     if (!this.#isOpen(running)) return
@@ -318,6 +322,7 @@ export class VolumeManager {
       signingKey: home.signingKey,
       clock,
       pending,
+      room,
       onCommitted: (frame, head, rows) => volume.committed(frame, head, rows),
     })
     running.writer = writer
@@ -374,8 +379,7 @@ export class VolumeManager {
 
   async #closeCaptures(): Promise<void> {
     for (const running of this.#running.values()) {
-      await running.capture?.stop()
-      await running.writer?.settled()
+      await stopCapture(running)
       running.capture = undefined
       running.writer = undefined
     }
@@ -387,8 +391,7 @@ export class VolumeManager {
   }
 
   async #closeOne(running: Running): Promise<void> {
-    await running.capture?.stop()
-    await running.writer?.settled()
+    await stopCapture(running)
     this.#running.delete(hexOf(running.volume.id))
     this.#parts.volumes.remove(running.volume.id)
     await running.volume.close()

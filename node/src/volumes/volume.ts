@@ -7,8 +7,9 @@ import type { Chunk, ChunkId, CoreKey, JournalFrame, JournalLog, LogHead, Volume
 import type { PackStore } from '@holdfast/store-pack'
 import { checkFirstBlock, type Cut, type Epoch } from '../epochs/epoch.ts'
 import type { LiveCommit, MissingChunk, ReplicatedVolume, VolumeMember } from '../replication/index.ts'
-import { readBlock } from './blocks.ts'
+import { readBlock, type ReadBlock } from './blocks.ts'
 import { Completeness } from './completeness.ts'
+import type { Room } from './room.ts'
 
 /** A commit whose chunks are at most this many bytes in all carries them along to followers at the tail. */
 export const LIVE_COMMIT_CHUNK_BYTES_MAX = 64 * 1024
@@ -52,6 +53,8 @@ export interface VolumeParts {
   readonly readable: ReadableParts | undefined
   readonly earlier: readonly EarlierLog[]
   readonly rules?: VolumeRules
+  /** Without it there is always room. */
+  readonly room?: Pick<Room, 'state' | 'problem' | 'look'>
 }
 
 /**
@@ -75,6 +78,9 @@ export class Volume implements ReplicatedVolume {
   readonly completeness: Completeness
   readonly #store: PackStore
   readonly #rules: VolumeRules | undefined
+  readonly #room: VolumeParts['room']
+  /** Blocks up to which catalog and completeness follow the log; less than it holds only after one of them failed. */
+  #followedLength: number
   readonly #listeners = new Set<(head: LogHead, live?: LiveCommit) => void>()
   #entry: VolumeEntry
   #accepting: Promise<unknown> = Promise.resolve()
@@ -91,6 +97,8 @@ export class Volume implements ReplicatedVolume {
     this.earlier = parts.earlier
     this.cut = parts.epoch.cut
     this.#rules = parts.rules
+    this.#room = parts.room
+    this.#followedLength = parts.log.head().length
     this.log = parts.log
     this.coreKey = parts.log.coreKey
     this.readable = parts.readable
@@ -144,7 +152,9 @@ export class Volume implements ReplicatedVolume {
     return this.completeness.completeLength
   }
 
+  /** None while there is no room for content: it would be fetched only to be refused. */
   missing(limit: number, skip: (id: ChunkId) => boolean): readonly MissingChunk[] {
+    if (this.#room !== undefined && this.#room.state !== 'enough') return []
     return this.completeness.missing(limit, skip)
   }
 
@@ -170,6 +180,7 @@ export class Volume implements ReplicatedVolume {
     // Each chunk once: a bundle holds many small files.
     const held = [...new Map(rows.flatMap((row) => row.refs.map((ref) => [hexOf(ref.id), ref]))).values()]
     this.completeness.addOwn(frame.start, head.length, held)
+    this.#followedLength = head.length
     const bytes = held.reduce((sum, ref) => sum + ref.storedBytes, 0)
     const small = bytes <= LIVE_COMMIT_CHUNK_BYTES_MAX
     this.#tell(head, { frame, chunks: small ? await this.#chunksOf(held.map((ref) => ref.id)) : [] })
@@ -193,6 +204,15 @@ export class Volume implements ReplicatedVolume {
         await this.completeness.addBlock(block, readBlock(bytes, undefined).refs)
         block += 1
       }
+      this.#tell(this.log.head())
+    })
+  }
+
+  /** Takes in what the log holds and catalog or completeness could not take; nothing to do as a rule. */
+  catchUp(): Promise<void> {
+    return this.#inOrder(async () => {
+      if (this.#followedLength === this.log.head().length || this.#closed) return
+      await this.#follow([])
       this.#tell(this.log.head())
     })
   }
@@ -227,17 +247,39 @@ export class Volume implements ReplicatedVolume {
       )
     }
     if (length === 0) checkFirstBlock(frame.blocks[0], this.log.identity)
+    this.#refuseWithoutRoom()
     const blocks = frame.blocks.map((block) => readBlock(block, this.readable?.codec))
     if (this.role === 'primary') this.#rules?.onForgotten(this)
-    await this.#store.commit(this.id, chunks, { ...frame, coreKey: this.storedKey })
+    // Where content finds no room the journal goes on: the member says that it accepted, and not that it is complete.
+    const stored = this.#room?.state === 'low' ? [] : chunks
+    await this.#store.commit(this.id, stored, { ...frame, coreKey: this.storedKey })
     const head = await this.log.append(frame)
-    await this.readable?.catalog.apply(
-      blocks.flatMap((block) => block.rows),
-      { epoch: this.epoch, length: head.length },
-    )
-    for (const [offset, block] of blocks.entries()) await this.completeness.addBlock(frame.start + offset, block.refs)
+    await this.#follow(blocks)
     this.#tell(head, { frame, chunks })
     return head
+  }
+
+  /** Tells catalog and completeness of the newest blocks of the log, and of those before that one of them failed to take: past a gap
+   *  the catalog would lack versions, and the volume would call itself complete without having looked. */
+  async #follow(newest: readonly ReadBlock[]): Promise<void> {
+    const known = this.log.head().length - newest.length
+    for await (const bytes of this.log.read(this.#followedLength, known))
+      await this.#take(this.#followedLength, [readBlock(bytes, this.readable?.codec)])
+    await this.#take(known, newest)
+  }
+
+  async #take(start: number, blocks: readonly ReadBlock[]): Promise<void> {
+    const length = start + blocks.length
+    const rows = blocks.flatMap((block) => block.rows)
+    await this.readable?.catalog.apply(rows, { epoch: this.epoch, length })
+    for (const [offset, block] of blocks.entries()) await this.completeness.addBlock(start + offset, block.refs)
+    this.#followedLength = length
+  }
+
+  #refuseWithoutRoom(): void {
+    this.#room?.look()
+    const problem = this.#room?.state === 'none' ? this.#room.problem : undefined
+    if (problem !== undefined) throw problem
   }
 
   async #recheckEarlier({ storedKey, length }: EarlierLog): Promise<void> {

@@ -2,12 +2,13 @@ import type { Catalog, CatalogRow, ChunkRef, FileState, RecordCodec, RecordField
 import { encodeBlocks, rowOf } from '@holdfast/journal'
 import { signRaw } from '@holdfast/keys'
 import type { SigningKey } from '@holdfast/keys'
-import { HoldfastError, MIB } from '@holdfast/ports'
+import { hasCode, HoldfastError, MIB } from '@holdfast/ports'
 import type { ChunkId, Clock, JournalFrame, JournalLog, LogHead, LogProposal, VolumeId } from '@holdfast/ports'
 import { encodeJournalFrame } from '@holdfast/store-pack'
 import type { CaptureBatch, CaptureSink } from '../capture/types.ts'
 import type { PendingFrames } from './pending-frames.ts'
 import { NO_STATE, stateOfDraft, stateOfRow } from './records.ts'
+import type { Room } from './room.ts'
 
 /** Bytes of records after which a commit goes on in a further frame: half of what a frame may have, so that the last record
  *  fits in any case. */
@@ -22,6 +23,7 @@ export interface VolumeWriterOptions {
   readonly signingKey: SigningKey
   readonly clock: Clock
   readonly pending: PendingFrames
+  readonly room: Pick<Room, 'untilJournal' | 'refused'>
   /** Called in the order of the commits, once they are durable and in log and catalog. */
   readonly onCommitted: (frame: JournalFrame, head: LogHead, rows: readonly CatalogRow[]) => Promise<void>
 }
@@ -47,6 +49,8 @@ export class VolumeWriter implements CaptureSink {
   /** Publishing, in the order of signing. */
   #published: Promise<void> = Promise.resolve()
   #failure: unknown
+  /** Ends every wait for room. */
+  readonly #waiting = new AbortController()
 
   constructor(options: VolumeWriterOptions) {
     this.#options = options
@@ -88,6 +92,12 @@ export class VolumeWriter implements CaptureSink {
   /** The epoch is over for this writer: nothing more is signed. */
   leave(): void {
     this.#failure ??= new HoldfastError('HF_EPOCH_STALE', `epoch ${this.#options.epoch} of the volume is over`)
+    this.giveUpWaiting()
+  }
+
+  /** Commits that wait for room on the drive fail from now on: the volume is about to be closed. */
+  giveUpWaiting(): void {
+    this.#waiting.abort(new HoldfastError('HF_CLOSED', 'the volume is being closed'))
   }
 
   /** Resolves when every commit begun before has been published or has failed. */
@@ -111,11 +121,11 @@ export class VolumeWriter implements CaptureSink {
 
   /** Makes the frames durable side by side, then publishes them behind every commit signed before. */
   #makeSafe(signed: readonly Signed[], worker: number | undefined): Promise<void> {
-    const { volume, pending } = this.#options
+    const { volume } = this.#options
     const durable = signed.map(({ frame, needs }) =>
-      pending.makeDurable(worker ?? 0, [encodeJournalFrame(volume, frame)], needs),
+      this.#makeDurable(worker ?? 0, [encodeJournalFrame(volume, frame)], needs),
     )
-    if (durable.length === 0 && worker !== undefined) durable.push(pending.makeDurable(worker, [], []))
+    if (durable.length === 0 && worker !== undefined) durable.push(this.#makeDurable(worker, [], []))
     const before = this.#published
     const published = (async () => {
       // Wait for all of them, so that a failure leaves no sync behind that nobody owns.
@@ -128,6 +138,21 @@ export class VolumeWriter implements CaptureSink {
       this.#failure ??= error
     })
     return published
+  }
+
+  /** A full drive makes a commit wait, signed as it is: nothing of it was written, and what was signed beside it may have been, so no
+   *  other commit may take its place. Those who commit wait with it, at most `CAPTURE_COMMITS_MAX`. */
+  async #makeDurable(worker: number, frames: readonly Uint8Array[], needs: readonly ChunkId[]): Promise<void> {
+    const { pending, room } = this.#options
+    for (;;) {
+      await room.untilJournal(this.#waiting.signal)
+      try {
+        return await pending.makeDurable(worker, frames, needs)
+      } catch (error) {
+        if (!hasCode(error, 'HF_DRIVE_FULL')) throw error
+        room.refused(error)
+      }
+    }
   }
 
   async #publish({ frame, rows }: Signed): Promise<void> {
@@ -146,7 +171,7 @@ export class VolumeWriter implements CaptureSink {
       'an earlier commit of this volume failed; what was acknowledged is safe',
       {
         cause: this.#failure,
-        next: 'mend the drive or make room, then restart the node',
+        next: 'mend the drive, then restart the node: it goes on from what its packs hold',
       },
     )
   }

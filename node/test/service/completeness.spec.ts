@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { blake3 } from '@holdfast/hash'
 import type { ChunkRef } from '@holdfast/journal'
 import { createKeyRing, deriveVolumeKeys } from '@holdfast/keys'
-import { asVolumeId, hexOf } from '@holdfast/ports'
+import { asVolumeId, hexOf, HoldfastError } from '@holdfast/ports'
 import type { ChunkId, ChunkStore } from '@holdfast/ports'
 import { buildRecipe, CHUNK_STORED_BYTES_MAX, createSealer } from '@holdfast/sealing'
 import type { ChunkName, RecipeHeader } from '@holdfast/sealing'
@@ -136,6 +136,30 @@ describe('Completeness', function () {
       ),
       { numRuns: 15 },
     )
+  })
+
+  it('a recipe that turns out to be damaged, or to be none, fails nothing: it is missing, or names nothing', async () => {
+    const held = new Held()
+    for (const id of ALL) held.ids.add(id)
+    const rotten = new Set([hexOf(SMALL.root.id)])
+    const garbage = seal(Buffer.from('x'))
+    stored.set(hexOf(garbage.id), Buffer.from('not a chunk'))
+    held.ids.add(hexOf(garbage.id))
+    const get = held.store.get
+    held.store.get = (volume, id) => {
+      if (!rotten.has(hexOf(id))) return get(volume, id)
+      held.ids.delete(hexOf(id))
+      return Promise.reject(new HoldfastError('HF_CHUNK_CORRUPT', 'damaged'))
+    }
+    const completeness = held.completeness()
+    await completeness.addBlock(0, [recipe(garbage)])
+    await completeness.addBlock(1, [recipe(SMALL.root)])
+    assert.deepEqual([completeness.completeLength, completeness.missingCount], [1, 1])
+    rotten.clear()
+    held.ids.add(hexOf(SMALL.root.id))
+    await completeness.arrived(SMALL.root.id)
+    assert.deepEqual([completeness.completeLength, completeness.missingCount], [2, 0])
+    stored.delete(hexOf(garbage.id))
   })
 
   it('says which are missing, oldest first, without those that are skipped', async () => {

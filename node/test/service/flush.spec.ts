@@ -45,9 +45,16 @@ class World {
   readonly acks: AckStatement[] = []
   readonly acked = new Listeners()
   readonly changed = new Listeners()
+  readonly room = {
+    state: 'enough',
+    problem: undefined as HoldfastError | undefined,
+    changed: new Listeners(),
+    onChange: (listener: () => void): (() => void) => this.room.changed.add(listener),
+  }
   volumes = [volumeOf('one', 1), volumeOf('two', 2)]
   /** Replaced by tests: what the capture of a volume does when it is flushed. */
-  capture = (_name: string): Promise<{ unreadableCount: number }> => Promise.resolve({ unreadableCount: 0 })
+  capture = (_name: string, _signal: AbortSignal): Promise<{ unreadableCount: number }> =>
+    Promise.resolve({ unreadableCount: 0 })
   readonly #captures = new Map<string, object>()
 
   readonly flush = createFlush(this.parts())
@@ -61,7 +68,10 @@ class World {
     }
     const captureOf = (id: Uint8Array) => {
       const name = volumes.get(id)?.name ?? ''
-      const known = this.#captures.get(name) ?? { flush: () => this.capture(name), status: () => ({ pendingFiles: 0 }) }
+      const known = this.#captures.get(name) ?? {
+        flush: ({ signal }: { signal: AbortSignal }) => this.capture(name, signal),
+        status: () => ({ pendingFiles: 0 }),
+      }
       this.#captures.set(name, known)
       return this.volumes.length === 0 ? undefined : known
     }
@@ -70,6 +80,7 @@ class World {
       clock: this.clock,
       volumes,
       captureOf,
+      room: this.room,
       capturing: (id: Uint8Array) => Promise.resolve(this.volumes.length === 0 ? undefined : captureOf(id)),
       replication: { acks: () => this.acks, onAck: this.acked.add },
       authority: { nameOf: (id: Uint8Array) => (equalBytes(id, A) ? 'A' : 'B') },
@@ -93,7 +104,10 @@ class World {
 
   get listeners(): number {
     return (
-      this.acked.set.size + this.changed.set.size + this.volumes.reduce((sum, { heads }) => sum + heads.set.size, 0)
+      this.acked.set.size +
+      this.changed.set.size +
+      this.room.changed.set.size +
+      this.volumes.reduce((sum, { heads }) => sum + heads.set.size, 0)
     )
   }
 }
@@ -133,6 +147,19 @@ describe('flush', () => {
     const summary = (await flushed).at(-1)
     assert.ok(summary?.message_type === 'summary')
     assert.equal(summary.volumes[0]?.epoch, 2)
+  })
+
+  it('says at once that there is no room for the journal, before and while it waits', async () => {
+    world.capture = (_name, signal) =>
+      new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))))
+    const flushed = world.run('one')
+    await settle()
+    world.room.state = 'none'
+    world.room.problem = new HoldfastError('HF_DRIVE_FULL', 'the drive is full', { next: 'make room' })
+    world.room.changed.tell()
+    await assert.rejects(flushed, { code: 'HF_DRIVE_FULL', next: 'make room' })
+    world.capture = (_name, signal) => (signal.aborted ? Promise.reject(new Error('aborted')) : new Promise(() => {}))
+    await assert.rejects(world.run('one'), { code: 'HF_DRIVE_FULL' })
   })
 
   it('is out of time: says what stays true, exit code of a time-out', async () => {

@@ -34,6 +34,7 @@ interface Sync {
 class World {
   readonly syncs: Sync[] = []
   readonly adopted: number[] = []
+  settled = (): Promise<void> => Promise.resolve()
   readonly pending = new PendingFrames(
     {
       commit: (worker, frames) =>
@@ -43,7 +44,7 @@ class World {
     },
     {
       adopt: (entries) => void this.adopted.push(...entries.map(({ offset }) => offset)),
-      settled: () => Promise.resolve(),
+      settled: () => this.settled(),
     },
   )
 
@@ -142,21 +143,39 @@ describe('PendingFrames', () => {
     assert.equal(world.syncs.length, 2)
   })
 
-  it('a chunk whose sync failed for lack of room is never taken for durable', async () => {
+  it('a chunk whose worker found no room for a frame waits for its next sync', async () => {
     const world = new World()
     world.pending.add(1, [entry(10)])
-    world.begin(1, 1, [])
+    const refused = world.begin(1, 1, [])
+    const beside = world.begin(0, 1, [10])
+    world.syncs[1]?.resolve()
     world.syncs[0]?.reject(new HoldfastError('HF_DRIVE_FULL', 'no room'))
     await settle()
-    const later = world.begin(0, 1, [10])
-    world.syncs[1]?.resolve()
-    await settle()
-    assert.equal(later.state(), 'HF_DRIVE_FULL')
+    assert.deepEqual([refused.state(), beside.state()], ['HF_DRIVE_FULL', 'HF_DRIVE_FULL'])
     assert.deepEqual(world.adopted, [])
-    const unconcerned = world.begin(0, 1, [])
+    world.pending.add(1, [entry(11)])
+    const later = world.begin(0, 1, [10])
+    assert.deepEqual(world.shown().slice(2), ['worker 0, 1 frames', 'worker 1, 0 frames'])
     world.syncs[2]?.resolve()
     await settle()
-    assert.equal(unconcerned.state(), 'durable')
+    assert.equal(later.state(), 'waits')
+    world.syncs[3]?.resolve()
+    await settle()
+    assert.equal(later.state(), 'durable')
+    assert.deepEqual(world.adopted, [10, 11])
+  })
+
+  it('an index that cannot be written stops everything after, whatever its error says', async () => {
+    const world = new World()
+    world.settled = () => Promise.reject(new HoldfastError('HF_DRIVE_FULL', 'no room', { retryable: true }))
+    const commit = world.begin(0, 1, [])
+    world.syncs[0]?.resolve()
+    await settle()
+    assert.equal(commit.state(), 'HF_DRIVE_FAILED')
+    const later = world.begin(0, 1, [])
+    await settle()
+    assert.equal(later.state(), 'HF_DRIVE_FAILED')
+    assert.equal(world.syncs.length, 1)
   })
 
   it('is bounded; frames that it cannot note are not taken for durable', async () => {

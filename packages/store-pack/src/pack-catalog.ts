@@ -135,7 +135,8 @@ export class PackCatalog {
   async scan(pack: number): Promise<PackScan | undefined> {
     const extent = this.extent(pack)
     if (extent === undefined) return undefined
-    return scanPack(this.files.file(pack), { pack, size: extent.bytes, durableBytes: extent.durableBytes })
+    const { bytes: size, durableBytes } = extent
+    return this.files.withFile(pack, (file) => scanPack(file, { pack, size, durableBytes }))
   }
 
   /** Everything adopted so far is in the index, durably; packs that were sealed since are complete. */
@@ -143,11 +144,10 @@ export class PackCatalog {
     const table = this.#table
     for (const [pack, row] of table.packs) {
       if (row.complete) continue
-      const file = this.files.file(pack)
-      const scan = await scanFooter(file, pack)
+      const scan = await this.files.withFile(pack, (file) => scanFooter(file, pack))
       if (scan === undefined) continue
       this.adopt(scan.entries)
-      await complete(table, pack, file.size(), scan, true)
+      await complete(table, pack, this.files.file(pack).size(), scan, true)
     }
     await table.flush(true)
   }
@@ -231,7 +231,11 @@ export class PackCatalog {
     }
     await table.settled()
     if (isOld || scan.sealed) await complete(table, pack, this.files.file(pack).size(), scan, false)
-    else table.setPack(pack, { complete: false, durableBytes: scan.framesEnd, fileBytes: scan.framesEnd })
+    else {
+      // Its writer may have handed over more while it was read.
+      const durableBytes = Math.max(scan.framesEnd, table.packs.get(pack)?.durableBytes ?? 0)
+      table.setPack(pack, { complete: false, durableBytes, fileBytes: durableBytes })
+    }
     return scan
   }
 

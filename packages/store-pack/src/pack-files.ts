@@ -43,6 +43,16 @@ export class PackFiles {
     return file
   }
 
+  /** Runs `work` on a pack that stays open for it, whatever others read meanwhile. @throws HF_NOT_FOUND */
+  async withFile<T>(pack: number, work: (file: DriveFile) => Promise<T>): Promise<T> {
+    const file = this.#drive.open(packPath(pack))
+    try {
+      return await work(file)
+    } finally {
+      file.close()
+    }
+  }
+
   isOpen(pack: number): boolean {
     return this.#open.has(pack)
   }

@@ -46,8 +46,9 @@ class Store implements PackStore {
     this.#drive = options.drive
     this.#catalog = catalog
     const claimPackNumber = catalog.claimPackNumber
-    const { drive, packBytesMax } = options
-    this.#writer = createPackWriter({ drive, claimPackNumber, ...(packBytesMax === undefined ? {} : { packBytesMax }) })
+    const { drive, packBytesMax, reserveBytes = 0 } = options
+    const bounds = packBytesMax === undefined ? { reserveBytes } : { reserveBytes, packBytesMax }
+    this.#writer = createPackWriter({ drive, claimPackNumber, ...bounds })
   }
 
   get packNumbers(): SharedArrayBuffer {

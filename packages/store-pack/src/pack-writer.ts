@@ -16,6 +16,7 @@ import {
   packPath,
   PACKS_DIRECTORY,
 } from './pack-file.ts'
+import { journalReserveOf, reserveReached } from './reserve.ts'
 import type { FrameEntry, PackWriter, PackWriterOptions } from './types.ts'
 
 /** Bytes of one `write`: twice the largest frame, so that offsets stay within 32 bits. */
@@ -44,6 +45,7 @@ class Writer implements PackWriter {
   readonly #drive: Drive
   readonly #claim: () => number
   readonly #packBytesMax: number
+  readonly #reserveBytes: number
   #open: OpenPack | undefined
   /** Full packs: first their frames are synced, then they get a footer, which the next sync takes along. */
   #full: OpenPack[] = []
@@ -58,6 +60,7 @@ class Writer implements PackWriter {
     this.#drive = options.drive
     this.#claim = options.claimPackNumber
     this.#packBytesMax = options.packBytesMax ?? PACK_BYTES_MAX
+    this.#reserveBytes = options.reserveBytes ?? 0
     const { least, most } = PACK_BYTES_MAX_RANGE
     if (this.#packBytesMax < least || this.#packBytesMax > most) {
       throw new TypeError(`packBytesMax is ${least} to ${most} bytes, got ${this.#packBytesMax}`)
@@ -68,6 +71,7 @@ class Writer implements PackWriter {
     this.#refuse()
     const found = parseFrames(frames)
     if (found.length === 0) return []
+    this.#keepReserve(found)
     const pack = this.#packFor(frames.byteLength, found.length)
     const lengthBefore = pack.length
     const markedBefore = pack.markedLength
@@ -131,7 +135,10 @@ class Writer implements PackWriter {
     if (this.#unsyncedNames) syncs.push(this.#drive.syncDirectory(PACKS_DIRECTORY))
     this.#unsyncedNames = false
     const refused = (await Promise.allSettled(syncs)).find((result) => result.status === 'rejected')
-    if (refused !== undefined) this.#fail(refused.reason)
+    if (refused !== undefined) {
+      for (const pack of [...full, ...footed]) pack.file.close()
+      this.#fail(refused.reason)
+    }
     for (const [index, pack] of packs.entries()) pack.durableLength = lengths[index] ?? 0
     for (const pack of footed) pack.file.close()
     for (const pack of full) this.#writeFooter(pack)
@@ -165,6 +172,15 @@ class Writer implements PackWriter {
       for (const pack of [...this.#full, ...this.#footed]) pack.file.close()
       this.#open?.file.close()
     }
+  }
+
+  /** What is written fits into the reserve, which is larger than all that may be on its way. @throws HF_DRIVE_FULL before the drive is */
+  #keepReserve(found: readonly FrameEntry[]): void {
+    if (this.#reserveBytes === 0) return
+    const hasChunks = found.some(({ kind }) => kind === 'chunk')
+    const keptBytes = hasChunks ? this.#reserveBytes : journalReserveOf(this.#reserveBytes)
+    const { freeBytes } = this.#drive.space()
+    if (freeBytes < keptBytes) throw reserveReached('the drive', freeBytes, keptBytes)
   }
 
   #packFor(bytes: number, frameCount: number): OpenPack {

@@ -26,12 +26,14 @@ export interface PackWriterOptions {
   readonly claimPackNumber: () => number
   /** A pack is sealed before it grows past this, bytes. A larger one makes fewer files, and a dead one costs more to compact. @default PACK_BYTES_MAX */
   readonly packBytesMax?: number
+  /** Bytes of the drive that chunks leave free; journal frames leave half of it (`reserveBytesOf`). @default 0 */
+  readonly reserveBytes?: number
 }
 
 /** Appends frames to packs of one drive. One per thread; knows nothing of the index. */
 export interface PackWriter {
   /** Writes whole frames, back to back in `frames`, into one pack; page cache only. Nothing of a call that throws is kept.
-   *  The bytes may be reused when it returns. @throws HF_DRIVE_FULL (the writer goes on when there is room), HF_DRIVE_FAILED, HF_CLOSED */
+   *  The bytes may be reused when it returns. @throws HF_DRIVE_FULL (the writer goes on when there is room, also for the reserve), HF_DRIVE_FAILED, HF_CLOSED */
   write(frames: Uint8Array): FrameEntry[]
   /** Resolves when every frame that a call of `write` returned before this call is durable, its pack's name included.
    *  @throws HF_DRIVE_FAILED: nothing of this writer is durable from then on, and nothing may be acknowledged */
@@ -65,6 +67,8 @@ export interface PackStoreOptions {
   readonly index: IndexDatabase
   /** As `PackWriterOptions.packBytesMax`. @default PACK_BYTES_MAX */
   readonly packBytesMax?: number
+  /** As `PackWriterOptions.reserveBytes`. @default 0 */
+  readonly reserveBytes?: number
   /** Told about each thing that is not as it should be and was answered by itself. */
   readonly onProblem?: (problem: StoreProblem) => void
 }

@@ -33,22 +33,23 @@ export async function verifyPacks(catalog: PackCatalog, options: VerifyOptions):
     if (scan === undefined) continue
     report.packs++
     for (const frame of scan.bad) note(frame)
-    const file = catalog.files.file(pack)
-    const reader = new PackReader(file, Math.max(bytes, scan.framesEnd))
-    if (scan.sealed && readData && !(await isNamed(file, pack))) note({ pack, offset: 0, reason: 'header' })
-    let toldBytes = 0
-    for (const entry of scan.entries) {
-      throwIfAborted(signal)
-      const checked = await checkFrame(reader, file, entry, readData)
-      report[entry.kind === 'chunk' ? 'chunks' : 'journalFrames']++
-      report.checkedBytes += readData ? FRAME_HEADER_BYTES + entry.bodyBytes : FRAME_HEADER_BYTES
-      if (checked.reason !== undefined) note({ pack, offset: entry.offset, reason: checked.reason, entry })
-      if (!checked.bodyIsWhole) catalog.markBad(entry, checked.reason ?? 'body')
-      else if (readData && catalog.confirm(entry)) report.unindexedFrames++
-      if (entry.offset - toldBytes < PROGRESS_BYTES) continue
-      toldBytes = entry.offset
-      onProgress?.({ doneBytes: doneBytes + Math.min(endOf(entry), bytes), totalBytes })
-    }
+    await catalog.files.withFile(pack, async (file) => {
+      const reader = new PackReader(file, Math.max(bytes, scan.framesEnd))
+      if (scan.sealed && readData && !(await isNamed(file, pack))) note({ pack, offset: 0, reason: 'header' })
+      let toldBytes = 0
+      for (const entry of scan.entries) {
+        throwIfAborted(signal)
+        const checked = await checkFrame(reader, file, entry, readData)
+        report[entry.kind === 'chunk' ? 'chunks' : 'journalFrames']++
+        report.checkedBytes += readData ? FRAME_HEADER_BYTES + entry.bodyBytes : FRAME_HEADER_BYTES
+        if (checked.reason !== undefined) note({ pack, offset: entry.offset, reason: checked.reason, entry })
+        if (!checked.bodyIsWhole) catalog.markBad(entry, checked.reason ?? 'body')
+        else if (readData && catalog.confirm(entry)) report.unindexedFrames++
+        if (entry.offset - toldBytes < PROGRESS_BYTES) continue
+        toldBytes = entry.offset
+        onProgress?.({ doneBytes: doneBytes + Math.min(endOf(entry), bytes), totalBytes })
+      }
+    })
     doneBytes += bytes
     onProgress?.({ doneBytes, totalBytes })
   }

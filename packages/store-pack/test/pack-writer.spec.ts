@@ -12,11 +12,11 @@ import { encodeChunk } from './world.ts'
 
 const code = (expected: ErrorCode) => (error: unknown) => hasCode(error, expected)
 
-async function writerOn(drive: MemoryDrive, packBytesMax = 4096): Promise<PackWriter> {
+async function writerOn(drive: MemoryDrive, packBytesMax = 4096, reserveBytes = 0): Promise<PackWriter> {
   let next = 1
   drive.makeDirectory('packs')
   await drive.syncDirectory('')
-  return createPackWriter({ drive, claimPackNumber: () => next++, packBytesMax })
+  return createPackWriter({ drive, claimPackNumber: () => next++, packBytesMax, reserveBytes })
 }
 
 function concat(...parts: readonly Uint8Array[]): Uint8Array {
@@ -144,6 +144,32 @@ describe('PackWriter', () => {
       entries.map((entry) => hexOf(entry.id)),
       [hexOf(kept.id), hexOf(next.id)],
     )
+  })
+
+  it('chunks leave the reserve free, journal frames half of it; both go on when there is room', async () => {
+    const [totalBytes, reserveBytes] = [10_000, 4000]
+    const drive = createMemoryDrive({ totalBytes })
+    const writer = await writerOn(drive, 4096, reserveBytes)
+    const chunk = encodeChunk(chunkOf(1, 1000))
+    const frame = encodeJournalFrame(VOLUME, frameOf(0, 1, undefined, 500))
+    let chunks = 0
+    const refused = (error: unknown): boolean => hasCode(error, 'HF_DRIVE_FULL') && error.retryable
+    assert.throws(() => {
+      for (; chunks < 20; chunks++) writer.write(chunk)
+    }, refused)
+    assert.ok(drive.space().freeBytes >= reserveBytes - chunk.byteLength && chunks > 3, `${chunks} chunks`)
+    assert.throws(() => {
+      for (let frames = 0; frames < 20; frames++) writer.write(frame)
+    }, refused)
+    assert.ok(
+      drive.space().freeBytes >= reserveBytes / 2 - frame.byteLength,
+      'the rest is for what must be written all the same',
+    )
+    assert.ok(drive.space().freeBytes < reserveBytes / 2)
+    await writer.sync()
+    drive.remove(packPath(1))
+    writer.write(chunk)
+    await writer.close()
   })
 
   it('a full drive at a new pack leaves no file', async () => {

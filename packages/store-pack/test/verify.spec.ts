@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { hasCode, hexOf } from '@holdfast/ports'
 import type { ErrorCode } from '@holdfast/ports'
+import { PACK_FILES_OPEN_MAX } from '../src/pack-files.ts'
 import { chunkOf, frameOf, VOLUME } from './fixture.ts'
-import { openWorld, rot, ROTTEN } from './world.ts'
+import { commit, openWorld, rot, ROTTEN } from './world.ts'
 import type { World } from './world.ts'
 
 const code = (expected: ErrorCode) => (error: unknown) => hasCode(error, expected)
@@ -39,6 +40,21 @@ describe('PackStore: verify', () => {
       told,
       told.toSorted((a, b) => a - b),
     )
+  })
+
+  it('finds whole what is whole while more packs are read than are kept open', async () => {
+    const world = await openWorld()
+    const sizes = Array.from({ length: PACK_FILES_OPEN_MAX + 2 }, () => 3600)
+    for (const size of sizes) await commit(world, [size])
+    let isDone = false
+    const readers = async (): Promise<void> => {
+      while (!isDone) await Promise.all([...world.model.chunks.values()].map(({ id }) => world.store.get(VOLUME, id)))
+    }
+    const verify = async () => world.store.verify({ readData: true }).finally(() => (isDone = true))
+    const [report] = await Promise.all([verify(), readers()])
+    assert.ok(report.packs > PACK_FILES_OPEN_MAX)
+    assert.deepEqual([report.badFrames, report.chunks], [0, sizes.length])
+    for (const chunk of world.model.chunks.values()) assert.ok(world.store.has(VOLUME, chunk.id))
   })
 
   it('names bad chunks by pack and offset and does not hold them any more', async () => {
