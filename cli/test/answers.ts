@@ -48,6 +48,7 @@ export const status = (...volumes: readonly VolumeStatus[]): StatusAnswer => ({
     drives: [{ path: '/home/packs', state: 'ok', storedBytes: 10, freeBytes: 2 ** 40, totalBytes: 2 ** 41 }],
     storedBytes: 123_456_789,
     rssBytes: 150_000_000,
+    heapBytes: 40_000_000,
     uptimeSeconds: 7265,
   },
   volumes,

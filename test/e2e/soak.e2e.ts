@@ -13,6 +13,7 @@ describe('three nodes under writes, killed at random for 20 seconds', function (
     try {
       const result = await soak({ ...options, tell: (line) => lines.push(line) })
       assert.deepEqual(result.losses, [])
+      assert.deepEqual(result.distrust, [])
       assert.ok(result.kills > 0 && result.acknowledged > 0, 'something was killed and something was acknowledged')
     } catch (error) {
       console.log(lines.join('\n'))

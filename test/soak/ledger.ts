@@ -1,5 +1,6 @@
 /** What the soak may demand back: every version that a flush acknowledged, in a file that survives the soak itself being stopped. */
-import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import { appendFileSync } from 'node:fs'
+import { wholeLines } from './whole-lines.ts'
 
 /** The content of a file is a function of these, so the ledger need not keep it. */
 export interface Version {
@@ -19,13 +20,10 @@ export class Ledger {
   readonly #file: string
   readonly #acknowledged: Acknowledged[] = []
 
-  /** Reads what an earlier run wrote, if the file is there. A last line that was cut off by a kill was never counted on. */
+  /** Reads what an earlier run wrote, if the file is there. */
   constructor(file: string) {
     this.#file = file
-    if (!existsSync(file)) return
-    for (const line of readFileSync(file, 'utf8').split('\n').slice(0, -1)) {
-      this.#acknowledged.push(...(JSON.parse(line) as Acknowledged[]))
-    }
+    for (const line of wholeLines(file)) this.#acknowledged.push(...(JSON.parse(line) as Acknowledged[]))
   }
 
   get acknowledged(): readonly Acknowledged[] {

@@ -18,6 +18,8 @@ export interface VolumeStatus {
   readonly id: string
   readonly role: string
   readonly epoch: number
+  readonly length: number
+  readonly seq: number
   readonly primary: string
   readonly files: number
   readonly bytes: number
@@ -33,6 +35,8 @@ export interface Status {
     readonly region: string
     readonly storedBytes: number
     readonly rssBytes: number
+    readonly heapBytes: number
+    readonly uptimeSeconds: number
   }
   readonly volumes: readonly VolumeStatus[]
 }

@@ -150,6 +150,8 @@ export interface NodeStatus {
   /** Bytes of all packs. */
   readonly storedBytes: number
   readonly rssBytes: number
+  /** JavaScript objects of the main thread. */
+  readonly heapBytes: number
   readonly uptimeSeconds: number
 }
 

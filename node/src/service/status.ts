@@ -1,3 +1,4 @@
+import { getHeapStatistics } from 'node:v8'
 import { equalBytes, hexOf } from '@holdfast/ports'
 import type { VolumeEntry } from '@holdfast/charter'
 import { decodeBlock, decodePublicRecord } from '@holdfast/journal'
@@ -80,6 +81,7 @@ function nodeStatus({ self, authority, replication, store, room, clock }: Servic
     drives: [{ path: facts.drive, state: room.state === 'enough' ? 'ok' : 'full', storedBytes, freeBytes, totalBytes }],
     storedBytes,
     rssBytes: process.memoryUsage.rss(),
+    heapBytes: getHeapStatistics().used_heap_size,
     uptimeSeconds: (clock.monotonicMs() - facts.startedAtMonotonicMs) / 1000,
   }
 }
