@@ -3,7 +3,7 @@ import { equalBytes } from '@holdfast/ports'
 import type { Draft, SealedGroup } from '../ingest/types.ts'
 import type { Change } from './change-queue.ts'
 import { contentKeyOf } from './content-key.ts'
-import { CAPTURE_COMMITS_MAX, RACY_MS } from './limits.ts'
+import { AHEAD_MS, CAPTURE_COMMITS_MAX, RACY_MS, YOUNG_MS } from './limits.ts'
 import type { CaptureBatch, CaptureSink, StatRow, StatStore } from './types.ts'
 import type { TreeNote, VolumeLink } from './volume-link.ts'
 
@@ -54,8 +54,8 @@ export class Committer {
     const drafts = await this.#changed(kept, rows)
     const deletions = (await this.#known(others.map(({ change }) => change))).map(({ path }) => path)
     await this.#commit({ group, drafts, deletions }, rows, deletions)
-    const notes = rows.map(({ path, words, keyed, racy }): TreeNote => ({ path, words, keyed, racy, ignored: false }))
-    for (const { draft } of others) notes.push({ ...rowOf(draft, readMs), racy: false, ignored: true })
+    const notes = rows.map((row): TreeNote => ({ ...row, ignored: false }))
+    for (const { draft } of others) notes.push({ ...rowOf(draft, readMs), racy: false, young: false, ignored: true })
     this.#parts.link.note(notes)
     await this.#parts.link.reach()
     return [...kept, ...others].map(({ change }, index) => settledOf(change, notes[index]))
@@ -158,14 +158,24 @@ function rowOf(draft: Draft, readMs: number): StatRow {
   const { path, stat } = draft
   const words = new Uint32Array(STAT_WORDS)
   if (stat !== undefined) encodeStat(stat, words)
-  return { path, words, keyed: stat !== undefined, racy: isRacy(draft, readMs), content: contentKeyOf(draft) }
+  const doubt = { racy: isRacy(draft, readMs), young: isYoung(draft, readMs) }
+  return { path, words, keyed: stat !== undefined, ...doubt, content: contentKeyOf(draft) }
 }
 
 /** An equal status proves nothing if the change was so young when the file was read that another one can have the same times. */
 function isRacy({ torn, stat }: Draft, readMs: number): boolean {
   if (torn || stat === undefined) return true
-  const youngest = stat.mtimeNs > stat.ctimeNs ? stat.mtimeNs : stat.ctimeNs
-  return youngest >= BigInt(Math.floor(readMs - RACY_MS)) * 1_000_000n
+  return isRecent(stat.mtimeNs, readMs, RACY_MS) || isRecent(stat.ctimeNs, readMs, RACY_MS)
+}
+
+/** Pages that were changed through a memory map then may have been changed once more without a new time. */
+const isYoung = ({ stat }: Draft, readMs: number): boolean =>
+  stat?.type === 'file' && stat.size > 0 && isRecent(stat.mtimeNs, readMs, YOUNG_MS)
+
+/** Within `withinMs` before the reading, or after it: on another machine's clock, or on one that was set back since. */
+function isRecent(timeNs: bigint, readMs: number, withinMs: number): boolean {
+  const ageMs = readMs - Number(timeNs / 1_000_000n)
+  return ageMs <= withinMs && ageMs >= -AHEAD_MS
 }
 
 const settledOf = (change: Change, note: TreeNote | undefined): Settled => ({

@@ -120,9 +120,12 @@ export class Jobs {
   async #read(changes: readonly Change[], left: Map<string, Change>): Promise<void> {
     const committer = this.#committer
     const { clock, options, pool, onCaptured, onUnreadable, onProgress } = this.#parts
-    const readMs = clock.nowMs()
+    const beganMs = clock.nowMs()
+    const beganMonotonicMs = clock.monotonicMs()
     const paths = changes.map(({ path, size }) => ({ path, sizeHint: size }))
     const onGroup = async (group: SealedGroup): Promise<void> => {
+      // A clock that was set back meanwhile must not make what changed since look old.
+      const readMs = Math.min(beganMs, clock.nowMs() - (clock.monotonicMs() - beganMonotonicMs))
       const reads = group.drafts.flatMap((draft) => this.#readOf(draft, left))
       for (const { change, captured } of await committer.put(group, reads, readMs)) {
         this.#done.files++

@@ -1,4 +1,4 @@
-import { KIB, MIB, MINUTE_MS, SECOND_MS } from '@holdfast/ports'
+import { DAY_MS, KIB, MIB, MINUTE_MS, SECOND_MS } from '@holdfast/ports'
 
 /** Paths of one message of the walking thread, and such messages sent before the first was dealt with. A walk waits beyond. */
 export const FOUND_PATHS_MAX = 512
@@ -33,6 +33,12 @@ export const MERGE_MS = 200
 export const CREATED_MS = 1 * SECOND_MS
 /** A change younger than this when it is read may be followed by one with the same times: some file systems count seconds by twos. */
 export const RACY_MS = 2 * SECOND_MS
+/** A time that is further ahead than this is not of now: it was set by hand, or the clock was. */
+export const AHEAD_MS = 1 * DAY_MS
+/** What is written through a memory map changes the times only when it is the first write to a page that is not yet to be written to
+ *  disk; measured on ext4 and tmpfs. Linux writes such pages after 30 s, looking every 5 s (vm.dirty_expire_centisecs,
+ *  vm.dirty_writeback_centisecs). So a file that was read within this time of its change is read once more by a thorough walk. */
+export const YOUNG_MS = 40 * SECOND_MS
 /** Walks follow each other after at least this time, and after 400 times what the last one took: 0.25 % of a core. */
 export const WALK_INTERVAL_MS_MIN = 1 * MINUTE_MS
 export const WALK_INTERVAL_RATIO = 400
@@ -51,7 +57,7 @@ export const UNREADABLE_PATHS_MAX = 1000
 export const HOT_INTERVAL_MS = 1 * SECOND_MS
 export const HOT_QUIET_MS = 5 * MINUTE_MS
 export const HOT_FILES_MAX = 1024
-/** A large one is looked at less often: reading it should take a twentieth of the time, at a gigabyte a second. */
+/** Large ones are looked at less often: reading all of them should take a twentieth of the time, at a gigabyte a second. */
 export const HOT_BYTES_PER_MS = 50 * KIB
 
 /** Memory for short-lived objects of each thread, MiB; without it a walk lets it grow to 48. */

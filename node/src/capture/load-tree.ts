@@ -33,6 +33,6 @@ async function mergedWith(stats: StatStore, rows: readonly HistoryRow[]): Promis
     const content = contentKeyOf(row)
     const known = before[index]
     if (known !== undefined && sameShown(known.words, words) && equalBytes(known.content, content)) return known
-    return { path: row.path, words, keyed: false, racy: false, content }
+    return { path: row.path, words, keyed: false, racy: false, young: false, content }
   })
 }

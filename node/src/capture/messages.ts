@@ -20,7 +20,13 @@ export type ToWalker =
   | { readonly type: 'forget'; readonly volume: number; readonly paths: Uint8Array }
   /** Answered by `reached` when everything sent before is done. */
   | { readonly type: 'reach'; readonly volume: number; readonly id: number }
-  | { readonly type: 'walk'; readonly volume: number; readonly id: number; readonly top: Uint8Array }
+  | {
+      readonly type: 'walk'
+      readonly volume: number
+      readonly id: number
+      readonly top: Uint8Array
+      readonly thorough: boolean
+    }
   | { readonly type: 'check'; readonly volume: number; readonly id: number; readonly paths: Uint8Array }
   /** One `found` has been dealt with; see `FOUND_AHEAD_MAX`. */
   | { readonly type: 'taken'; readonly volume: number }
@@ -61,6 +67,8 @@ export const FLAG_RACY = 2
 export const FLAG_UNKEYED = 4
 /** It is not to be captured. */
 export const FLAG_IGNORED = 8
+/** Its key proves nothing to a thorough walk or a check. */
+export const FLAG_YOUNG = 16
 
 export type ToWatcher =
   | {

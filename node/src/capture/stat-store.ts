@@ -30,6 +30,7 @@ const HEAD = 0x73
 const HEAD_BYTES = 10
 const FLAG_RACY = 1
 const FLAG_KEYED = 2
+const FLAG_YOUNG = 4
 const HEADER_BYTES = 4
 const WORDS_AT = HEADER_BYTES + CONTENT_KEY_BYTES
 const ROW_BYTES = WORDS_AT + STAT_BYTES
@@ -156,10 +157,10 @@ function decodeHead(value: Uint8Array): Head | undefined {
 }
 
 /** Version, flags, two bytes of zero, content key, and the words of the status, little-endian. */
-function encodeRow({ racy, keyed, words, content }: StatRow): Uint8Array {
+function encodeRow({ racy, young, keyed, words, content }: StatRow): Uint8Array {
   const value = new Uint8Array(ROW_BYTES)
   value[0] = VERSION
-  value[1] = (racy ? FLAG_RACY : 0) | (keyed ? FLAG_KEYED : 0)
+  value[1] = (racy ? FLAG_RACY : 0) | (keyed ? FLAG_KEYED : 0) | (young ? FLAG_YOUNG : 0)
   value.set(content, HEADER_BYTES)
   const view = viewOf(value)
   for (let word = 0; word < STAT_WORDS; word++) view.setUint32(WORDS_AT + word * 4, words[word] ?? 0, true)
@@ -174,5 +175,6 @@ function decodeRow(path: Uint8Array, value: Uint8Array): StatRow | undefined {
   const view = viewOf(value)
   const words = new Uint32Array(STAT_WORDS)
   for (let word = 0; word < STAT_WORDS; word++) words[word] = view.getUint32(WORDS_AT + word * 4, true)
-  return { path, words, keyed: (flags & FLAG_KEYED) !== 0, racy: (flags & FLAG_RACY) !== 0, content }
+  const doubt = { racy: (flags & FLAG_RACY) !== 0, young: (flags & FLAG_YOUNG) !== 0 }
+  return { path, words, keyed: (flags & FLAG_KEYED) !== 0, ...doubt, content }
 }

@@ -61,6 +61,8 @@ export interface StatRow {
   readonly keyed: boolean
   /** The change was so recent when it was read that an equal key proves nothing: it is read again by the next walk. */
   readonly racy: boolean
+  /** It was so young when it was read that a memory map of it may have changed it without a trace: a thorough walk reads it again. */
+  readonly young: boolean
   /** 16 bytes that stand for all that the status does not tell; see `contentKeyOf`. */
   readonly content: Uint8Array
 }

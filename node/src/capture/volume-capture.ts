@@ -126,6 +126,8 @@ export class VolumeCaptureDriver implements VolumeCapture {
       const coverageMs = await new Promise<number>((resolve, reject) => {
         waiter = { resolve, reject }
         this.#walks.wait(waiter)
+        // Of what is written through a memory map, not even the walk need see a trace.
+        for (const path of this.#hot.paths()) this.#queue.hint(path, this.#parts.clock.monotonicMs())
         this.#queue.hurry()
         this.#pump()
       })

@@ -1,7 +1,7 @@
 import { STAT_WORDS } from '@holdfast/capture'
 import type { WatchLoss } from '@holdfast/capture'
 import type { HoldfastError } from '@holdfast/ports'
-import { FLAG_IGNORED, FLAG_RACY, FLAG_UNKEYED } from './messages.ts'
+import { FLAG_IGNORED, FLAG_RACY, FLAG_UNKEYED, FLAG_YOUNG } from './messages.ts'
 import type { FoundMessage, FromWalker, FromWatcher } from './messages.ts'
 import { packPaths, pathsOf } from './path-list.ts'
 import type { CaptureThreads } from './threads.ts'
@@ -14,6 +14,7 @@ export interface TreeNote {
   /** False: only the history knows it. */
   readonly keyed: boolean
   readonly racy: boolean
+  readonly young: boolean
   readonly ignored: boolean
 }
 
@@ -69,10 +70,10 @@ export class VolumeLink {
   }
 
   /** The walk's number, and its end. */
-  walk(top: Uint8Array): { readonly id: number; readonly ended: Promise<Ended> } {
+  walk(top: Uint8Array, thorough: boolean): { readonly id: number; readonly ended: Promise<Ended> } {
     const id = this.#ids++
     const ended = this.#end(id)
-    this.#threads.toWalker({ type: 'walk', volume: this.#volume, id, top })
+    this.#threads.toWalker({ type: 'walk', volume: this.#volume, id, top, thorough })
     return { id, ended }
   }
 
@@ -86,9 +87,10 @@ export class VolumeLink {
   note(notes: readonly TreeNote[]): void {
     const stats = new Uint32Array(notes.length * STAT_WORDS)
     const flags = new Uint8Array(notes.length)
-    for (const [index, { words, keyed, racy, ignored }] of notes.entries()) {
+    for (const [index, { words, keyed, racy, young, ignored }] of notes.entries()) {
       stats.set(words, index * STAT_WORDS)
-      flags[index] = (racy ? FLAG_RACY : 0) | (ignored ? FLAG_IGNORED : 0) | (keyed ? 0 : FLAG_UNKEYED)
+      const doubt = (racy ? FLAG_RACY : 0) | (young ? FLAG_YOUNG : 0)
+      flags[index] = doubt | (ignored ? FLAG_IGNORED : 0) | (keyed ? 0 : FLAG_UNKEYED)
     }
     const paths = packPaths(notes.map(({ path }) => path))
     this.#threads.toWalker({ type: 'capture', volume: this.#volume, paths, stats, flags }, [stats.buffer])

@@ -3,7 +3,7 @@ import { parentPort } from 'node:worker_threads'
 import { createDirectoryReader, createTreeWalker, STAT_WORDS } from '@holdfast/capture'
 import type { ChangeSink, TreeWalker, WalkEnd } from '@holdfast/capture'
 import { FOUND_AHEAD_MAX, FOUND_PATHS_MAX, WALK_SLICE_MS } from './limits.ts'
-import { FLAG_IGNORED, FLAG_KNOWN, FLAG_RACY, FLAG_UNKEYED } from './messages.ts'
+import { FLAG_IGNORED, FLAG_KNOWN, FLAG_RACY, FLAG_UNKEYED, FLAG_YOUNG } from './messages.ts'
 import type { FromWalker, ToWalker } from './messages.ts'
 import { packPaths, PathListWriter, pathsOf } from './path-list.ts'
 
@@ -14,7 +14,7 @@ interface Volume {
     | { readonly id: number; readonly steps: Generator<undefined, WalkEnd>; readonly found: Found; busyMs: number }
     | undefined
   /** Walks asked for while one is under way. */
-  readonly waiting: { readonly id: number; readonly top: Uint8Array }[]
+  readonly waiting: { readonly id: number; readonly top: Uint8Array; readonly thorough: boolean }[]
   /** Messages that the other side has not dealt with. */
   ahead: number
 }
@@ -113,7 +113,7 @@ function take(volume: Volume, message: Exclude<ToWalker, { type: 'open' | 'stop'
       send({ type: 'reached', volume: volume.number, id: message.id })
       return
     case 'walk':
-      volume.waiting.push({ id: message.id, top: message.top })
+      volume.waiting.push({ id: message.id, top: message.top, thorough: message.thorough })
       schedule()
       return
     case 'check':
@@ -141,8 +141,8 @@ function capture(walker: TreeWalker, message: Extract<ToWalker, { type: 'capture
   for (const path of pathsOf(message.paths)) {
     const flags = message.flags[index] ?? 0
     const words = (flags & FLAG_UNKEYED) === 0 ? message.stats : undefined
-    const racy = (flags & FLAG_RACY) !== 0
-    walker.tree.capture(path, words, index * STAT_WORDS, { racy, ignored: (flags & FLAG_IGNORED) !== 0 })
+    const doubt = { racy: (flags & FLAG_RACY) !== 0, young: (flags & FLAG_YOUNG) !== 0 }
+    walker.tree.capture(path, words, index * STAT_WORDS, { ...doubt, ignored: (flags & FLAG_IGNORED) !== 0 })
     index++
   }
 }
@@ -177,7 +177,7 @@ function step(volume: Volume): boolean {
     const next = volume.waiting.shift()
     if (next === undefined) return false
     const found = new Found(volume, next.id)
-    volume.walk = { id: next.id, found, steps: volume.walker.walk(next.top, found), busyMs: 0 }
+    volume.walk = { id: next.id, found, steps: volume.walker.walk(next.top, found, next.thorough), busyMs: 0 }
   }
   const { walk } = volume
   const began = performance.now()

@@ -2,7 +2,15 @@ import { bytesOfKey, keyOf } from '@holdfast/capture'
 import type { WalkEnd } from '@holdfast/capture'
 import type { Clock } from '@holdfast/ports'
 import type { Generations } from './generations.ts'
-import { REST_RATIO, RETRY_MS, SECOND_WALK_MS, TREES_MAX, WALK_INTERVAL_MS_MIN, WALK_INTERVAL_RATIO } from './limits.ts'
+import {
+  REST_RATIO,
+  RETRY_MS,
+  SECOND_WALK_MS,
+  TREES_MAX,
+  WALK_INTERVAL_MS_MIN,
+  WALK_INTERVAL_RATIO,
+  YOUNG_MS,
+} from './limits.ts'
 import type { VolumeLink } from './volume-link.ts'
 
 /** Someone who waits until everything that a walk saw is captured. */
@@ -55,6 +63,8 @@ export class Walks {
   #nextMs = 0
   /** Monotonic: a walk that makes up for lost events does not begin before. */
   #restedMs = 0
+  /** Monotonic: a walk that begins from then on is thorough. */
+  #thoroughMs = 0
   /** When the newest walk began whose findings are all captured. */
   #covered: Moment | undefined
   /** Number of the walk that was begun last when something was missed. */
@@ -148,12 +158,19 @@ export class Walks {
       this.#waiters = []
       // Who asks from now on asks for the next one: this one may have passed by already.
       this.#nextMs = Infinity
-      this.#begin(link.walk(new Uint8Array(0)), { whole: true, number: this.count, began: now(clock), waiters })
+      const thorough = this.#thoroughMs <= clock.monotonicMs()
+      if (thorough) this.#thoroughMs = clock.monotonicMs() + YOUNG_MS
+      this.#begin(link.walk(new Uint8Array(0), thorough), {
+        whole: true,
+        number: this.count,
+        began: now(clock),
+        waiters,
+      })
       return true
     }
     for (const key of this.#trees) {
       this.#trees.delete(key)
-      this.#begin(link.walk(bytesOfKey(key)), { whole: false, number: 0, began: now(clock), waiters: [] })
+      this.#begin(link.walk(bytesOfKey(key), false), { whole: false, number: 0, began: now(clock), waiters: [] })
       break
     }
     return false

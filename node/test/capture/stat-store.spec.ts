@@ -17,7 +17,14 @@ const statRow = (path: string, seed = 1): StatRow => {
   const words = new Uint32Array(STAT_WORDS)
   const at = { dev: 66_309n, ino: 2n ** 60n + BigInt(seed), mtimeNs: -1n, ctimeNs: 1_700_000_000_999_999_999n }
   encodeStat({ ...at, type: 'file', size: 5, mode: 0o644, uid: 1, gid: 2, linked: seed > 1 }, words)
-  return { path: bytes(path), words, keyed: true, racy: seed % 2 === 0, content: new Uint8Array(16).fill(seed) }
+  return {
+    path: bytes(path),
+    words,
+    keyed: true,
+    racy: seed % 2 === 0,
+    young: seed % 3 === 0,
+    content: new Uint8Array(16).fill(seed),
+  }
 }
 
 async function all(store: StatStore): Promise<StatRow[]> {

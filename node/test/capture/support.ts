@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { keyOf, statOfBig } from '@holdfast/capture'
 import { blake3 } from '@holdfast/hash'
 import { asChunkId, asVolumeId, HoldfastError } from '@holdfast/ports'
-import type { VolumeId } from '@holdfast/ports'
+import type { Clock, VolumeId } from '@holdfast/ports'
 import { createSystemClock } from '../../src/system/index.ts'
 import { createCaptureService } from '../../src/capture/index.ts'
 import type {
@@ -40,6 +40,8 @@ export class FakePool implements IngestPool {
   readonly read: string[] = []
   /** Paths that it refuses to read. */
   readonly unreadable = new Set<string>()
+  /** What these hold, without a trace in their status: written through a memory map. */
+  readonly mapped = new Map<string, string>()
   onRead: () => void = () => undefined
   jobs = 0
   /** Awaited before a job reads. */
@@ -73,7 +75,7 @@ export class FakePool implements IngestPool {
       if (type === 'symlink') return { ...seen, target: readlinkSync(at, { encoding: 'buffer' }) }
       if (type !== 'file') return seen
       if (this.unreadable.has(text(path))) throw new Error('permission denied')
-      const content = readFileSync(at)
+      const content = Buffer.from(this.mapped.get(text(path)) ?? readFileSync(at))
       const hash = blake3(content)
       const extent = { chunk: asChunkId(hash), offset: 0, length: content.length, fingerprint: hash.slice(0, 16) }
       return { ...seen, size: content.length, extents: content.length === 0 ? [] : [extent] }
@@ -201,9 +203,21 @@ export class Bench {
   readonly stats = memoryStatStore()
   readonly health: CaptureHealth[] = []
   progress: CaptureProgress | undefined
-  readonly service: CaptureService = createCaptureService({ clock: createSystemClock(), pool: this.pool })
+  /** What the clocks of the node are ahead of this machine's. */
+  readonly ahead = { wallMs: 0, monotonicMs: 0 }
+  readonly service: CaptureService
   #capture: VolumeCapture | undefined
   #check: () => void = () => undefined
+
+  constructor() {
+    const system = createSystemClock()
+    const clock: Clock = {
+      nowMs: () => system.nowMs() + this.ahead.wallMs,
+      monotonicMs: () => system.monotonicMs() + this.ahead.monotonicMs,
+      setTimer: (delayMs, callback) => system.setTimer(delayMs, callback),
+    }
+    this.service = createCaptureService({ clock, pool: this.pool })
+  }
 
   get capture(): VolumeCapture {
     if (this.#capture === undefined) throw new TypeError('not started')

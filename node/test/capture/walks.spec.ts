@@ -5,6 +5,7 @@ import { HoldfastError } from '@holdfast/ports'
 import { Generations } from '../../src/capture/generations.ts'
 import { HotFiles } from '../../src/capture/hot-files.ts'
 import {
+  HOT_BYTES_PER_MS,
   HOT_INTERVAL_MS,
   HOT_QUIET_MS,
   REST_RATIO,
@@ -12,6 +13,7 @@ import {
   SECOND_WALK_MS,
   TREES_MAX,
   WALK_INTERVAL_MS_MIN,
+  YOUNG_MS,
 } from '../../src/capture/limits.ts'
 import { UnreadablePaths } from '../../src/capture/unreadable.ts'
 import type { Ended, VolumeLink } from '../../src/capture/volume-link.ts'
@@ -27,10 +29,10 @@ const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolv
 function setUp() {
   const clock = createManualClock()
   const generations = new Generations()
-  const begun: { top: string; end: (end: WalkEnd, durationMs?: number) => Promise<void> }[] = []
+  const begun: { top: string; thorough: boolean; end: (end: WalkEnd, durationMs?: number) => Promise<void> }[] = []
   const ends: string[] = []
   const link: Pick<VolumeLink, 'walk'> = {
-    walk(top) {
+    walk(top, thorough) {
       const id = begun.length
       const listeners: ((ended: Ended) => void)[] = []
       const ended = new Promise<Ended>((resolve) => listeners.push(resolve))
@@ -38,7 +40,7 @@ function setUp() {
         listeners[0]?.({ type: 'ended', volume: 0, id, end: walkEnd, directories: new Uint8Array(0), durationMs })
         await settle()
       }
-      begun.push({ top: text(top), end })
+      begun.push({ top: text(top), thorough, end })
       return { id, ended }
     },
   }
@@ -202,6 +204,23 @@ describe('walks of a volume', () => {
     assert.deepEqual([covered(), closed()], [3, 1])
   })
 
+  it('are thorough now and then, whoever asks and however the wall clock is set', async () => {
+    const { clock, begun, walks, wait } = setUp()
+    for (let round = 0; round < 9; round++) {
+      wait()
+      walks.pump()
+      await begun[round]?.end(DONE)
+      await clock.advance(YOUNG_MS / 4)
+      clock.stepWall(round % 2 === 0 ? 31_536_000_000 : -31_536_000_000)
+    }
+    const [first, , , , fifth, , , , ninth] = begun
+    assert.deepEqual(
+      [first, fifth, ninth].map((walk) => walk?.thorough),
+      [true, true, true],
+    )
+    assert.equal(begun.filter(({ thorough }) => thorough).length, 3)
+  })
+
   it('rest between two that make up for lost events, but not before one that somebody waits for', async () => {
     const { clock, begun, walks, wait } = setUp()
     walks.within(0)
@@ -277,6 +296,26 @@ describe('files that are held open', () => {
     const hot = new HotFiles()
     hot.add(bytes('large'), 1024 ** 3, 0)
     assert.ok((hot.nextMs() ?? 0) > 10_000)
+  })
+})
+
+describe('many files that are held open', () => {
+  it('are looked at so seldom that reading all of them takes a bounded part of the time', () => {
+    const hot = new HotFiles()
+    const sizes = new Map<string, number>()
+    for (let index = 0; index < 100; index++) {
+      const size = 2 ** (index % 30)
+      sizes.set(`f${index}`, size)
+      hot.add(bytes(`f${index}`), size, 0)
+    }
+    const minuteMs = 60_000
+    let read = 0
+    for (let nowMs = 0; nowMs < HOT_QUIET_MS; nowMs += 100)
+      for (const path of hot.due(nowMs)) read += sizes.get(text(path)) ?? 0
+    assert.ok(read <= HOT_QUIET_MS * HOT_BYTES_PER_MS, `${read / HOT_QUIET_MS} bytes a millisecond`)
+    for (let nowMs = HOT_QUIET_MS; nowMs < HOT_QUIET_MS + minuteMs; nowMs += 1000) hot.due(nowMs)
+    hot.add(bytes('alone'), 1024, 2 * HOT_QUIET_MS)
+    assert.equal(hot.nextMs(), 2 * HOT_QUIET_MS + HOT_INTERVAL_MS, 'those that are quiet cost nothing')
   })
 })
 

@@ -84,12 +84,12 @@ export class LiveTree {
     path: Uint8Array,
     words: Uint32Array | undefined,
     at: number,
-    flags: { racy: boolean; ignored: boolean },
+    flags: { racy: boolean; young: boolean; ignored: boolean },
   ): void {
     const entry = this.ensure(path)
     if (words !== undefined) this.#stats.set(words.subarray(at, at + STAT_WORDS), this.statAt(entry))
     const keyed = words === undefined ? 0 : KEYED
-    const captured = flags.ignored ? 0 : CAPTURED | (flags.racy ? RACY : 0)
+    const captured = flags.ignored ? 0 : CAPTURED | (flags.racy ? RACY : 0) | (flags.young ? YOUNG : 0)
     this.#setFlags(entry, keyed | captured | (this.#flagsOf(entry) & PENDING))
   }
 
@@ -330,6 +330,8 @@ export const RACY = 4
 export const GONE = 8
 /** A directory that a walk under way has yet to read. */
 export const PENDING = 16
+/** An equal key proves nothing of what is written through a memory map: a thorough look looks again. */
+export const YOUNG = 32
 
 const SLASH = 0x2f
 /** Names are moved together once this much of them, and more than half, is of entries that are no more. */

@@ -1,7 +1,7 @@
 import type { DirectoryReader, OpenDirectory } from './directory-reader.ts'
 import type { Exclusion } from './exclusion.ts'
 import { InodeSet } from './inode-set.ts'
-import { CAPTURED, GONE, KEYED, type LiveTree, PENDING, RACY } from './live-tree.ts'
+import { CAPTURED, GONE, KEYED, type LiveTree, PENDING, RACY, YOUNG } from './live-tree.ts'
 import { keyOf } from './paths.ts'
 import { isDirectory, isLinked, sameInode, sameStat, sizeOf, typeOf } from './stat-key.ts'
 import type { ChangeSink } from './tree-walker.ts'
@@ -13,6 +13,8 @@ export interface LookParts {
   readonly sink: ChangeSink
   /** Rises with every look. */
   readonly number: number
+  /** Reports what was young when it was captured, too. */
+  readonly thorough: boolean
 }
 
 /** Directories that a check of single paths keeps open, at most. */
@@ -30,6 +32,8 @@ export class Look {
   readonly sink: ChangeSink
   readonly number: number
   readonly totals = { files: 0, bytes: 0, directories: 0, symlinks: 0, others: 0, problems: 0 }
+  /** Flags of entries whose equal key proves nothing to this look. */
+  readonly #doubts: number
   /** Entries found gone, and how many of them were told. */
   #gone: number[] = []
   #goneAt = 0
@@ -42,6 +46,7 @@ export class Look {
     this.exclusion = parts.exclusion
     this.sink = parts.sink
     this.number = parts.number
+    this.#doubts = parts.thorough ? RACY | YOUNG : RACY
   }
 
   /** Reports the path if it is not as it was captured; what was below something that is no directory now is gone. */
@@ -49,7 +54,7 @@ export class Look {
     const tree = this.tree
     tree.clearFlag(entry, GONE)
     const same = tree.has(entry, KEYED) && sameStat(tree.stats, tree.statAt(entry), words, 0)
-    if (!same || tree.has(entry, RACY))
+    if (!same || tree.has(entry, this.#doubts))
       this.sink.changed(path(), words, { known: tree.has(entry, CAPTURED), racy: same })
     if (!same && isLinked(words)) this.#linked?.add(words)
     if (isDirectory(words) || tree.firstChildOf(entry) < 0) return
@@ -96,7 +101,7 @@ export class Look {
         tree.setFlag(entry, GONE)
         this.#gone.push(entry)
       } else {
-        tree.clearFlag(entry, KEYED | RACY)
+        tree.clearFlag(entry, KEYED | RACY | YOUNG)
         tree.prune(entry)
       }
     }

@@ -36,8 +36,9 @@ export type WalkEnd =
 export interface TreeWalker {
   readonly tree: LiveTree
   /** Everything at and below `top` (empty: all). Yields after each unit of a few milliseconds, so that a thread can do other things in
-   *  between. Symbolic links are not followed; other file systems are walked too. Each directory is reported before what is in it. */
-  walk(top: Uint8Array, sink: ChangeSink): Generator<undefined, WalkEnd>
+   *  between. Symbolic links are not followed; other file systems are walked too. Each directory is reported before what is in it.
+   *  `thorough`: reports files that were young when they were captured, too. @default true */
+  walk(top: Uint8Array, sink: ChangeSink, thorough?: boolean): Generator<undefined, WalkEnd>
   /** Only these paths, and what was below those that are gone. Directories that are new come back: they must be walked. */
   check(paths: readonly Uint8Array[], sink: ChangeSink): { readonly end: WalkEnd; readonly directories: Uint8Array[] }
   /** The root is meant as it is, even if it looks like another one than before. */
@@ -77,7 +78,7 @@ class Walker implements TreeWalker {
     this.tree.clearFlag(0, KEYED)
   }
 
-  *walk(top: Uint8Array, sink: ChangeSink): Generator<undefined, WalkEnd> {
+  *walk(top: Uint8Array, sink: ChangeSink, thorough = true): Generator<undefined, WalkEnd> {
     if (this.#walking) throw new TypeError('one walk at a time')
     const root = this.#open()
     if (typeof root === 'string') return { type: 'unavailable', message: root }
@@ -85,7 +86,7 @@ class Walker implements TreeWalker {
     try {
       const rootChanged = !this.#isKnownRoot()
       if (rootChanged && !this.#isPlausible(root)) return { type: 'unavailable', message: LOOKS_DIFFERENT }
-      const look = this.#newLook(sink)
+      const look = this.#newLook(sink, thorough)
       yield* walkBelow(look, root, top)
       const problem = this.#confirmRoot(root)
       return problem === undefined
@@ -103,7 +104,7 @@ class Walker implements TreeWalker {
     if (typeof root === 'string') return { end: { type: 'unavailable', message: root }, directories: [] }
     try {
       if (!this.#isKnownRoot()) return { end: { type: 'unavailable', message: LOOKS_DIFFERENT }, directories: [] }
-      const look = this.#newLook(sink)
+      const look = this.#newLook(sink, true)
       const directories = look.atPaths(root, paths, false)
       return { end: { type: 'done', totals: look.totals, rootChanged: false }, directories }
     } finally {
@@ -112,8 +113,9 @@ class Walker implements TreeWalker {
     }
   }
 
-  #newLook(sink: ChangeSink): Look {
-    return new Look({ tree: this.tree, reader: this.#reader, exclusion: this.#exclusion, sink, number: ++this.#looks })
+  #newLook(sink: ChangeSink, thorough: boolean): Look {
+    const number = ++this.#looks
+    return new Look({ tree: this.tree, reader: this.#reader, exclusion: this.#exclusion, sink, number, thorough })
   }
 
   #open(): OpenDirectory | string {
@@ -152,7 +154,7 @@ class Walker implements TreeWalker {
     if (typeof again === 'string') return again
     this.#reader.close(again)
     if (!sameInode(walked, 0, this.#reader.words, 0)) return 'it was replaced while it was walked'
-    this.tree.capture(EMPTY, walked, 0, { racy: false, ignored: true })
+    this.tree.capture(EMPTY, walked, 0, { racy: false, young: false, ignored: true })
     return undefined
   }
 }

@@ -20,7 +20,7 @@ const wordsOf = (stat: StatKey): Uint32Array => {
   encodeStat(stat, words)
   return words
 }
-const plain = { racy: false, ignored: false }
+const plain = { racy: false, young: false, ignored: false }
 
 const name = fc.constantFrom('a', 'b', 'c', 'longer name', 'ä', '\n')
 const path = fc.array(name, { minLength: 1, maxLength: 4 }).map((names) => names.join('/'))

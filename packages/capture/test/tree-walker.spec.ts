@@ -89,8 +89,9 @@ function walkerSuite(makeReader: () => DirectoryReader): void {
     return found
   }
   /** What a node does with what was found: captures it. */
-  const capture = (found: Found, racy = false): void => {
-    for (const [path, stat] of found.stats) walker.tree.capture(bytes(path), wordsOf(stat), 0, { racy, ignored: false })
+  const capture = (found: Found, { racy = false, young = false } = {}): void => {
+    for (const [path, stat] of found.stats)
+      walker.tree.capture(bytes(path), wordsOf(stat), 0, { racy, young, ignored: false })
     for (const path of found.vanished) walker.tree.forget(bytes(path))
   }
   const settle = (): void => capture(walk())
@@ -166,7 +167,21 @@ function walkerSuite(makeReader: () => DirectoryReader): void {
   it('looks again at what was captured too soon after it changed', () => {
     write('file')
     start()
-    capture(walk(), true)
+    capture(walk(), { racy: true })
+    const found = walk()
+    assert.deepEqual(found.why.get('file'), { known: true, racy: true })
+    capture(found)
+    assert.deepEqual(walk().changed, [])
+  })
+
+  it('looks again at what was young when it was captured, but only when it is to be thorough', () => {
+    write('file')
+    start()
+    capture(walk(), { young: true })
+    const brief = listen()
+    for (const step of walker.walk(new Uint8Array(0), brief.sink, false)) assert.equal(step, undefined)
+    assert.deepEqual(brief.changed, [])
+    assert.deepEqual(check('file').changed, ['file'])
     const found = walk()
     assert.deepEqual(found.why.get('file'), { known: true, racy: true })
     capture(found)
@@ -450,7 +465,7 @@ function walkerSuite(makeReader: () => DirectoryReader): void {
       mkdirSync(at('d'))
       write(late)
       // As its capture through a watcher's hint would note it.
-      walker.tree.capture(bytes(late), undefined, 0, { racy: false, ignored: false })
+      walker.tree.capture(bytes(late), undefined, 0, { racy: false, young: false, ignored: false })
     })
     assert.ok(steps > 0)
     assert.equal(found.vanished.includes(late), false)
