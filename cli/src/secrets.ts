@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { HoldfastError, KIB } from '@holdfast/ports'
 import type { Io } from './io.ts'
@@ -25,13 +25,30 @@ async function readSource(argument: string, what: string, io: Io): Promise<strin
   if (!argument.startsWith('@')) return argument
   const file = resolve(io.workingDirectory, argument.slice(1))
   try {
-    const content = readFileSync(file)
+    const content = readAtMost(file, SECRET_BYTES_MAX + 1)
     if (content.byteLength > SECRET_BYTES_MAX) throw tooLong(what)
     return content.toString('utf8')
   } catch (cause) {
     if (cause instanceof HoldfastError) throw cause
     const code = (cause as NodeJS.ErrnoException).code ?? 'unknown error'
     throw new HoldfastError('HF_BAD_INPUT', `cannot read the ${what} from ${file}: ${code}`, { cause })
+  }
+}
+
+/** The beginning of a file, which may be a device or a pipe without end. @throws system errors */
+function readAtMost(file: string, bytesMax: number): Buffer {
+  const fd = openSync(file, 'r')
+  try {
+    const content = Buffer.alloc(bytesMax)
+    let length = 0
+    while (length < bytesMax) {
+      const count = readSync(fd, content, length, bytesMax - length, null)
+      if (count === 0) break
+      length += count
+    }
+    return content.subarray(0, length)
+  } finally {
+    closeSync(fd)
   }
 }
 

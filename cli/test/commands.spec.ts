@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
+import { rmSync } from 'node:fs'
 import type { NodeService, VerifySummary } from '@holdfast/node/api'
 import { HoldfastError } from '@holdfast/ports'
 import { member, status, version, volume } from './answers.ts'
-import { events, FakeNode } from './fake-node.ts'
-import { exitErrorOf } from './memory-io.ts'
+import { events, FakeNode, makeHome } from './fake-node.ts'
+import { exitErrorOf, run } from './memory-io.ts'
 
 const parsed = (text: string): unknown => JSON.parse(text)
 
@@ -196,6 +197,15 @@ describe('commands that act, and status', () => {
       assert.equal((await node.run(['verify'])).code, 21)
       node.serve(found({ missingCount: 1, corruptCount: 1, healedCount: 1 }))
       assert.equal((await node.run(['verify', '--json'])).code, 22)
+    })
+
+    it('repair index without a running node says who rebuilds then', async () => {
+      const home = makeHome()
+      const ran = await run(['repair', 'index', '--home', home, '--json'])
+      rmSync(home, { recursive: true })
+      assert.equal(ran.code, 11)
+      assert.match(exitErrorOf(ran).message, /rebuilds its indexes itself/)
+      assert.match(ran.err, /next: holdfast up rebuilds what is damaged or missing/)
     })
 
     it('repair index', async () => {

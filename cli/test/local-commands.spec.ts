@@ -168,6 +168,12 @@ describe('init and join', () => {
     for (const token of ['@absent', '', '@']) assert.equal((await there('join', token)).code, 2, token)
   })
 
+  it('a token file without end is not read to its end', async () => {
+    const ran = await there('join', '@/dev/zero', '--json')
+    assert.deepEqual([ran.code, exitErrorOf(ran).hf_code], [2, 'HF_BAD_INPUT'])
+    assert.match(exitErrorOf(ran).message, /longer than 64 KiB/)
+  })
+
   it('a passphrase keeps its spaces and loses its line end', async () => {
     writeFileSync(join(directory, 'phrase'), ' two words \r\n')
     await there('init', '--passphrase-file', 'phrase')

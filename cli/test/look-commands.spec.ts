@@ -100,10 +100,29 @@ describe('commands that look at the history and restore it', () => {
       assert.equal(ran.out, Buffer.from(content).toString('utf8'))
     })
 
+    it('cat --json writes one document, however the content is cut', async () => {
+      const content = Uint8Array.from({ length: 1000 }, (_, index) => index % 256)
+      for (const at of [0, 1, 2, 3, 500, 998, 1000]) {
+        const bytes = events(content.subarray(0, at), content.subarray(at))
+        node.serve({ cat: () => Promise.resolve({ size: 1000, notices: [], bytes }) })
+        const ran = await node.run(['cat', 'data:dir/x', '--json'])
+        assert.equal(ran.code, 0)
+        assert.deepEqual(JSON.parse(ran.out), {
+          volume: 'data',
+          path: 'dir/x',
+          size: 1000,
+          content: Buffer.from(content).toString('base64'),
+        })
+      }
+    })
+
     it('cat that breaks off fails with the reason', async () => {
       node.serve({ cat: () => Promise.resolve({ size: 10, notices: [], bytes: broken() }) })
-      const ran = await node.run(['cat', 'data:x', '--json'])
-      assert.deepEqual([ran.code, ran.out, exitErrorOf(ran).message], [24, 'first', 'no reachable member has chunk ab'])
+      const ran = await node.run(['cat', 'data:x'])
+      assert.deepEqual([ran.code, ran.out], [24, 'first'])
+      const json = await node.run(['cat', 'data:x', '--json'])
+      assert.deepEqual([json.code, exitErrorOf(json).message], [24, 'no reachable member has chunk ab'])
+      assert.throws(() => JSON.parse(json.out), 'half a document is none')
     })
 
     it('a path that is not there, or leads out of the volume', async () => {

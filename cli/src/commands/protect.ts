@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { COPIES_MAX } from '@holdfast/node/api'
 import { collected, given, integerValue, type Define } from '../command.ts'
 import { withNode } from '../connect.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -24,7 +25,7 @@ export const defineProtect: Define = (parent, start) => {
     .description('start protecting a directory; returns when the mesh knows the volume, capture goes on by itself')
     .argument('<DIR>')
     .option('--name <VOLUME>', 'name of the volume (default: name of the directory)')
-    .option('--copies <N>', 'members that shall hold it, spread over regions (default: 3)', integerValue(1, 16))
+    .option('--copies <N>', 'members that shall hold it, spread over regions (default: 3)', integerValue(1, COPIES_MAX))
     .option('--member <NODE>', 'a node that shall be a member; may be repeated', collected)
     .action((directory: string, flags: Flags) => {
       const { name, copies, member: members } = flags

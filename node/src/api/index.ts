@@ -1,6 +1,12 @@
 /** The control API as both sides need it, without the server: the interface, what is on the wire, and how paths and times are written. Loads no library. */
 export * from './iso-time.ts'
 export * from './path-text.ts'
+export * from './look-messages.ts'
+export * from './mesh-messages.ts'
 export * from './service.ts'
+export * from './status-messages.ts'
+export * from './vocabulary.ts'
+export * from './volume-messages.ts'
+export * from './work.ts'
 export { findSocket } from './socket-path.ts'
 export * from './wire.ts'

@@ -3,7 +3,7 @@
  * UTF-8, control characters (a name must not move the cursor or start a line), and a `%` that would otherwise read as such
  * an escape. Everything else is literal, so that a file named `a%20b` is typed as it is listed. `pathOfText` undoes it.
  */
-import type { PathField } from './service.ts'
+import type { PathField } from './vocabulary.ts'
 
 /** Exact for UTF-8; `pathBytes` beside it when the bytes are not. */
 export function pathField(bytes: Uint8Array): PathField {

@@ -1,8 +1,9 @@
 /** The shapes that requests must have, and nothing more: an unknown member is refused, so that a typing error never passes for a default. */
 import { z } from 'zod'
+import { isName, NAME_BYTES_MAX } from '@holdfast/charter'
 import { DAY_MS, SECOND_MS } from '@holdfast/ports'
 import { pathOfText } from './path-text.ts'
-import { FLUSH_LEVELS, NODE_ROLES } from './service.ts'
+import { COPIES_MAX, FLUSH_LEVELS, NODE_ROLES } from './vocabulary.ts'
 import type { MethodName, RequestOf } from './wire.ts'
 
 /** Longest path in bytes that a request may name: Linux' PATH_MAX. */
@@ -12,11 +13,15 @@ export const REQUEST_BYTES_MAX = 64 * 1024
 export const TTL_MS_MIN = 10 * SECOND_MS
 /** A token is a key to the mesh; after a month nobody remembers that it exists. */
 export const TTL_MS_MAX = 30 * DAY_MS
-export const COPIES_MAX = 16
 const FLUSH_TIMEOUT_MS_MAX = 7 * DAY_MS
 
 const name = z.string().min(1).max(255)
-const region = z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'must be 1 to 32 of a-z, 0-9 and -')
+const region = z
+  .string()
+  .refine(
+    (text) => isName(text, NAME_BYTES_MAX),
+    `must be a name: 1 to ${NAME_BYTES_MAX} bytes, without ":" and "/" and not beginning with "-"`,
+  )
 const role = z.enum(NODE_ROLES)
 const operatorKey = z
   .string()

@@ -3,12 +3,13 @@
  * `POST /v1/NAME` with the request as the body. Whoever can open the socket may do everything the node can, so nothing here
  * asks who calls; what must not hang on this machine alone is signed by the operator key instead.
  */
-import { chmodSync } from 'node:fs'
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { HoldfastError, SECOND_MS, type Clock } from '@holdfast/ports'
 import { asHoldfastError, badRequest, statusOf } from './errors.ts'
 import { REQUEST_BYTES_MAX, requestSchemas } from './requests.ts'
-import type { AboutAnswer, CallOptions, CatAnswer, NodeService } from './service.ts'
+import type { CatAnswer } from './look-messages.ts'
+import type { CallOptions, NodeService } from './service.ts'
+import type { AboutAnswer } from './status-messages.ts'
 import { claimSocket, releaseSocket } from './socket-path.ts'
 import { streamOfBytes, streamOfLines } from './streams.ts'
 import {
@@ -92,8 +93,13 @@ class SocketApiServer implements ApiServer {
   async start(): Promise<void> {
     const path = claimSocket(this.#options.home, this.#options.environment ?? process.env)
     this.#path = path
-    await this.#server.listen({ path })
-    chmodSync(path, 0o600)
+    // From its first moment for this user alone: whoever connects before a chmod stays connected.
+    const before = process.umask(0o177)
+    try {
+      await this.#server.listen({ path })
+    } finally {
+      process.umask(before)
+    }
   }
 
   serve(service: NodeService): void {

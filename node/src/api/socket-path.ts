@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { HoldfastError } from '@holdfast/ports'
@@ -50,20 +50,23 @@ export function releaseSocket(home: string, path: string): void {
   rmSync(join(home, SOCKET_POINTER_NAME), { force: true })
 }
 
-/** A directory of this user alone: whoever could replace the socket could pose as the node. */
+/** A directory of this user alone: whoever could replace the socket could pose as the node. @throws HF_POLICY */
 function runtimeDirectory(environment: Readonly<Record<string, string | undefined>>): string {
   const given = environment['XDG_RUNTIME_DIR']
-  if (given !== undefined && given !== '' && existsSync(given)) return given
-  const uid = process.getuid?.() ?? 0
-  const directory = join(tmpdir(), `holdfast-${uid}`)
+  if (given !== undefined && given !== '' && isPrivate(given)) return given
+  const directory = join(tmpdir(), `holdfast-${process.getuid?.() ?? 0}`)
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  const { uid: owner, mode } = statSync(directory)
-  if (owner !== uid || (mode & 0o077) !== 0) {
-    throw new HoldfastError('HF_POLICY', `${directory} can be used by others, the control socket is not put there`, {
-      next: 'set XDG_RUNTIME_DIR to a directory of yours, or choose a home with a shorter path',
-    })
-  }
-  return directory
+  if (isPrivate(directory)) return directory
+  throw new HoldfastError('HF_POLICY', `${directory} can be used by others, the control socket is not put there`, {
+    next: 'set XDG_RUNTIME_DIR to a directory of yours alone (mode 0700), or choose a home with a shorter path',
+  })
+}
+
+/** Whether it is a directory, no link to one, that nobody else can use. */
+function isPrivate(directory: string): boolean {
+  const stat = lstatSync(directory, { throwIfNoEntry: false })
+  if (stat?.isDirectory() !== true) return false
+  return stat.uid === (process.getuid?.() ?? 0) && (stat.mode & 0o077) === 0
 }
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16)

@@ -1,6 +1,8 @@
 /** What client and server agree on. Nothing here loads a library: the command line starts with it. */
 import type { HoldfastError } from '@holdfast/ports'
-import type { AboutAnswer, CallOptions, Moment, NodeService } from './service.ts'
+import type { CallOptions, NodeService } from './service.ts'
+import type { AboutAnswer } from './status-messages.ts'
+import type { Moment } from './vocabulary.ts'
 
 /** Version of methods and shapes. A node speaks this one and the one before. */
 export const API_VERSION = 1

@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { HoldfastError } from '@holdfast/ports'
 import { parse, stringify } from 'smol-toml'
-import type { ConfigValue } from '../api/service.ts'
+import type { ConfigValue } from '../api/mesh-messages.ts'
 import { CONFIG_KEYS, configSchema, environmentName, type Config } from './schema.ts'
 
 export type Origin = ConfigValue['origin']
@@ -46,7 +46,7 @@ export function readConfig(
     'HF_CONFIG_INVALID',
     `${key} ${originText(file, origins[key], key)}: ${issue?.message ?? 'is malformed'}; the node did not start`,
     {
-      next: 'holdfast config show --effective names every key with its value',
+      next: `mend ${placeOf(file, origins[key], key)}; without it the default holds`,
     },
   )
 }
@@ -94,6 +94,9 @@ function typed(text: string): unknown {
   if (/^\d+$/.test(text)) return Number(text)
   return text === 'true' ? true : text === 'false' ? false : text
 }
+
+const placeOf = (file: string, origin: Origin | undefined, key: string): string =>
+  origin === 'environment' ? environmentName(key) : origin === 'flag' ? `--${key}` : `${key} in ${file}`
 
 const originText = (file: string, origin: Origin | undefined, key: string): string =>
   origin === 'environment' ? `(${environmentName(key)})` : origin === 'file' ? `(${file})` : ''

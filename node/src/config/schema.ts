@@ -10,7 +10,7 @@ export const configSchema = z.strictObject({
   /** Address that peers connect to. */
   listen: hostPort.default('0.0.0.0:4747'),
   /** The only address that others are told, behind NAT or a proxy. */
-  announce: hostPort.optional(),
+  announce: hostPort.refine((value) => !/:0+$/.test(value), 'needs a port that others can reach').optional(),
   /** Threads that read, seal and open; 0 means as many as there are cores, at most 4. */
   workers: z.number().int().min(0).max(16).default(0),
   /** What the log says at least. */

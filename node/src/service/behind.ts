@@ -1,5 +1,5 @@
 import { equalBytes, SECOND_MS } from '@holdfast/ports'
-import type { Notice } from '../api/service.ts'
+import type { Notice } from '../api/work.ts'
 import type { Volume } from '../volumes/volume.ts'
 import type { ServiceParts } from './parts.ts'
 

@@ -12,13 +12,10 @@ import {
 import { parseOperatorKey, type SigningKey } from '@holdfast/keys'
 import { equalBytes, hexOf, HoldfastError } from '@holdfast/ports'
 import { isoTime } from '../api/iso-time.ts'
-import {
-  NODE_ROLES,
-  type CharterChangeAnswer,
-  type NodeRole,
-  type NodeService,
-  type ProtectAnswer,
-} from '../api/service.ts'
+import type { CharterChangeAnswer } from '../api/mesh-messages.ts'
+import type { NodeService } from '../api/service.ts'
+import { NODE_ROLES, type NodeRole } from '../api/vocabulary.ts'
+import type { ProtectAnswer } from '../api/volume-messages.ts'
 import { findByName } from './find-by-name.ts'
 import type { ServiceParts } from './parts.ts'
 

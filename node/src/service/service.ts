@@ -1,4 +1,5 @@
-import type { ConfigValue, NodeService } from '../api/service.ts'
+import type { ConfigValue } from '../api/mesh-messages.ts'
+import type { NodeService } from '../api/service.ts'
 import { createFlush, FLUSH_METHOD } from './flush.ts'
 import { createLook } from './look.ts'
 import { createMesh } from './mesh.ts'

@@ -3,15 +3,10 @@ import { equalBytes, hexOf } from '@holdfast/ports'
 import type { VolumeEntry } from '@holdfast/charter'
 import { decodeBlock, decodePublicRecord } from '@holdfast/journal'
 import { isoTime } from '../api/iso-time.ts'
-import type {
-  MemberStatus,
-  NodeRole,
-  NodeService,
-  NodeStatus,
-  PeerAnswer,
-  PeerState,
-  VolumeStatus,
-} from '../api/service.ts'
+import type { PeerAnswer } from '../api/mesh-messages.ts'
+import type { NodeService } from '../api/service.ts'
+import type { MemberStatus, NodeStatus, PeerState, VolumeStatus } from '../api/status-messages.ts'
+import type { NodeRole } from '../api/vocabulary.ts'
 import type { PeerStatus } from '../replication/index.ts'
 import type { Volume } from '../volumes/volume.ts'
 import type { ServiceParts } from './parts.ts'

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import * as charter from '@holdfast/charter'
 import { requestSchemas } from '../../src/api/requests.ts'
+import { COPIES_MAX } from '../../src/api/vocabulary.ts'
 
 const refusals = (schema: { safeParse(value: unknown): { success: boolean } }, values: readonly unknown[]): void => {
   for (const value of values) assert.equal(schema.safeParse(value).success, false, JSON.stringify(value))
@@ -33,13 +35,22 @@ describe('requests', () => {
     ])
   })
 
+  it('as many copies as the charter allows, and every region that a node can have', () => {
+    assert.equal(COPIES_MAX, charter.COPIES_MAX)
+    requestSchemas.protect.parse({ directory: '/a', copies: COPIES_MAX })
+    for (const region of ['eu-1', 'EU West', 'Zürich', 'x'.repeat(charter.NAME_BYTES_MAX)]) {
+      assert.ok(charter.isName(region, charter.NAME_BYTES_MAX))
+      requestSchemas.invite.parse({ ttlMs: 60_000, role: 'full', region })
+    }
+  })
+
   it('what is not known, missing, of another type or out of bounds is refused', () => {
     refusals(requestSchemas.protect, [
       {},
       { directory: 'relative' },
       { directory: '/a\0b' },
       { directory: '/a', copies: 0 },
-      { directory: '/a', copies: 17 },
+      { directory: '/a', copies: COPIES_MAX + 1 },
       { directory: '/a', copies: 2.5 },
       { directory: '/a', name: '' },
       { directory: '/a', naem: 'x' },
@@ -56,7 +67,7 @@ describe('requests', () => {
     refusals(requestSchemas.invite, [
       { ttlMs: 1, role: 'full' },
       { ttlMs: 60_000, role: 'king' },
-      { ttlMs: 60_000, role: 'full', region: 'No Region' },
+      { ttlMs: 60_000, role: 'full', region: 'no:region' },
       { ttlMs: 1e12, role: 'full' },
     ])
     refusals(requestSchemas.restore, [

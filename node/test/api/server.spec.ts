@@ -85,6 +85,20 @@ describe('control API on its socket', () => {
     assert.equal(statSync(server.path).mode & 0o777, 0o600)
   })
 
+  it('nor before that is so: it is made like that, whatever the umask', async () => {
+    await server.stop()
+    const before = process.umask(0)
+    try {
+      const other = createApiServer({ home, version: '0.0.0', clock })
+      await other.start()
+      assert.equal(statSync(other.path).mode & 0o777, 0o600)
+      assert.equal(process.umask(), 0, 'and the umask is as it was')
+      await other.stop()
+    } finally {
+      process.umask(before)
+    }
+  })
+
   it('says who answers while the node is starting, and refuses the rest until it serves', async () => {
     const about = await answer('/v1/about')
     assert.deepEqual([about.status, about.body['state'], about.body['pid']], [200, 'starting', process.pid])

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { hasCode } from '@holdfast/ports'
@@ -52,6 +52,32 @@ describe('place of the control socket', () => {
       const own = join(directory, `holdfast-${process.getuid?.() ?? 0}`)
       assert.ok(path.startsWith(`${own}/`))
       chmodSync(own, 0o755)
+      assert.throws(
+        () => claimSocket(home, {}),
+        (error) => hasCode(error, 'HF_POLICY'),
+      )
+    } finally {
+      if (before === undefined) delete process.env['TMPDIR']
+      else process.env['TMPDIR'] = before
+    }
+  })
+
+  it('a runtime directory that others can use, or a link, is not taken', () => {
+    const before = process.env['TMPDIR']
+    process.env['TMPDIR'] = directory
+    try {
+      const home = longHome()
+      const [open, own, link] = ['open', 'own', 'link'].map((name) => join(directory, name)) as [string, string, string]
+      mkdirSync(open)
+      chmodSync(open, 0o777)
+      mkdirSync(own, { mode: 0o700 })
+      symlinkSync(own, link)
+      for (const runtime of [open, link, join(directory, 'absent')]) {
+        const path = claimSocket(home, { XDG_RUNTIME_DIR: runtime })
+        assert.ok(path.startsWith(join(directory, `holdfast-${process.getuid?.() ?? 0}/`)), path)
+      }
+      rmSync(join(directory, `holdfast-${process.getuid?.() ?? 0}`), { recursive: true })
+      symlinkSync(own, join(directory, `holdfast-${process.getuid?.() ?? 0}`))
       assert.throws(
         () => claimSocket(home, {}),
         (error) => hasCode(error, 'HF_POLICY'),

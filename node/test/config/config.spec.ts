@@ -63,6 +63,7 @@ describe('config.toml', () => {
       ['listen = "4747"', /HOST:PORT/],
       ['listen = "127.0.0.1:70000"', /65535/],
       ['announce = ""', /^announce/],
+      ['announce = "a.example:0"', /^announce .*port/],
       ['workers = -1', /^workers/],
       ['workers = 1.5', /^workers/],
       ['workers = "two"', /^workers/],
@@ -72,8 +73,12 @@ describe('config.toml', () => {
       write(text)
       assert.throws(() => readConfig(home, {}), refused(message), text)
     }
+    write('workers = -1')
+    assert.throws(() => readConfig(home, {}), refused(/^workers/, /^mend workers in .*config\.toml/))
     write('')
-    assert.throws(() => readConfig(home, { HOLDFAST_WORKERS: 'two' }), refused(/HOLDFAST_WORKERS/))
+    const environment = { HOLDFAST_WORKERS: 'two' }
+    assert.throws(() => readConfig(home, environment), refused(/HOLDFAST_WORKERS/, /^mend HOLDFAST_WORKERS/))
+    assert.throws(() => readConfig(home, {}, { listen: 'x' }), refused(/^listen/, /^mend --listen/))
   })
 
   it('addresses of all kinds are taken', () => {
