@@ -34,7 +34,7 @@ describe('commands for the mesh', () => {
           { ttlMs: 10_000, role: 'blind' },
         ],
       )
-      const bad = await node.run(['invite', '--region', 'Not A Region'])
+      const bad = await node.run(['invite', '--region', 'not:a:region'])
       assert.equal(bad.code, 2)
     })
 
