@@ -96,7 +96,7 @@ async function compose(options: StartNodeOptions, stack: Stack): Promise<Running
   stack.push(() => index.close())
   const store = await openPackStore({
     drive,
-    index: index.packLevel(),
+    index: index.packs,
     reserveBytes,
     onProblem: (problem) => log.warn({ problem: problem.type }, 'the store mended something'),
   })

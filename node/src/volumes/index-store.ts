@@ -1,7 +1,9 @@
-import { rmSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { clearCatalog } from '@holdfast/journal'
 import { hexOf } from '@holdfast/ports'
 import type { VolumeId } from '@holdfast/ports'
+import { openIndex, type OwnedIndex } from '@holdfast/store-pack'
 import { Level } from 'level'
 import { createStatStore, type StatStore } from '../capture/index.ts'
 
@@ -14,39 +16,26 @@ const salvagedKey = (storedKey: Uint8Array): Uint8Array => Buffer.from(`salvaged
 const STATS = Buffer.from('s')
 const BINARY = { keyEncoding: 'view', valueEncoding: 'view' } as const
 
-/** The one level of a node: index of the packs, catalogs, states of captured paths. */
+/** The levels of a node: one of the packs, one with catalogs and states of captured paths. */
 export class IndexStore {
+  /** Index of the packs. Many small rows for each commit, so it has a level of its own: in a sublevel each costs half as much again. */
+  readonly packs: OwnedIndex
   readonly #level: IndexLevel
 
-  private constructor(level: IndexLevel) {
+  private constructor(packs: OwnedIndex, level: IndexLevel) {
+    this.packs = packs
     this.#level = level
   }
 
-  /** Opens the level; a damaged one is deleted, which its users notice and answer. */
+  /** Opens the levels; a damaged one is deleted, which its users notice and answer. */
   static async open(directory: string, onDamage: (error: unknown) => void): Promise<IndexStore> {
-    const open = async (): Promise<IndexLevel> => {
-      const level = new Level<Uint8Array, Uint8Array>(directory, BINARY)
-      await level.open()
-      return level
-    }
+    const packs = await openIndex(join(directory, 'packs'))
     try {
-      return new IndexStore(await open())
+      return new IndexStore(packs, await openLevel(join(directory, 'volumes'), onDamage))
     } catch (error) {
-      // The home's lock is held, so a locked level is a defect, not damage.
-      if (
-        error instanceof Error &&
-        'cause' in error &&
-        (error.cause as { code?: unknown } | undefined)?.code === 'LEVEL_LOCKED'
-      )
-        throw error
-      onDamage(error)
-      rmSync(directory, { recursive: true, force: true })
-      return new IndexStore(await open())
+      await packs.close()
+      throw error
     }
-  }
-
-  packLevel() {
-    return this.#level.sublevel<Uint8Array, Uint8Array>('packs', BINARY)
   }
 
   /** Where catalogs are: the level itself, since their keys say whose they are, and a sublevel costs every row twice as much. */
@@ -100,11 +89,35 @@ export class IndexStore {
     await this.statStore(volume).clear()
   }
 
-  close(): Promise<void> {
-    return this.#level.close()
+  async close(): Promise<void> {
+    await this.packs.close()
+    await this.#level.close()
   }
 
   #volumeLevel(volume: VolumeId) {
     return this.#level.sublevel<Uint8Array, Uint8Array>(['volume', hexOf(volume)], BINARY)
+  }
+}
+
+async function openLevel(directory: string, onDamage: (error: unknown) => void): Promise<IndexLevel> {
+  const open = async (): Promise<IndexLevel> => {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    const level = new Level<Uint8Array, Uint8Array>(directory, BINARY)
+    await level.open()
+    return level
+  }
+  try {
+    return await open()
+  } catch (error) {
+    // The home's lock is held, so a locked level is a defect, not damage.
+    if (
+      error instanceof Error &&
+      'cause' in error &&
+      (error.cause as { code?: unknown } | undefined)?.code === 'LEVEL_LOCKED'
+    )
+      throw error
+    onDamage(error)
+    rmSync(directory, { recursive: true, force: true })
+    return open()
   }
 }

@@ -136,12 +136,12 @@ export class VolumeManager {
   async flush(): Promise<void> {
     await this.#journals?.flush()
     for (const { volume } of this.#running.values()) {
-      await volume.readable?.catalog.flush()
       const complete = volume.completeLength()
       await this.#parts.index.setCompleteLength(volume.id, volume.epoch, complete)
-      if (complete === 0) continue
-      for (const { epoch, length } of volume.earlier)
+      for (const { epoch, length } of complete === 0 ? [] : volume.earlier)
         await this.#parts.index.setCompleteLength(volume.id, epoch, length)
+      // Synced, with what was put before.
+      await volume.readable?.catalog.flush()
     }
   }
 

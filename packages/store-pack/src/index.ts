@@ -5,7 +5,7 @@
 export * from './types.ts'
 export { encodeChunkFrameHeader, encodeJournalFrame, FRAME_HEADER_BYTES } from './frame.ts'
 export { openFsDrive } from './fs-drive.ts'
-export { openIndex } from './open-index.ts'
+export { openIndex, type OwnedIndex } from './open-index.ts'
 export { packNumberClaims } from './pack-numbers.ts'
 export { openPackStore } from './pack-store.ts'
 export { journalReserveOf, reserveBytesOf, reserveReached } from './reserve.ts'
