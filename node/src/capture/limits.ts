@@ -9,8 +9,8 @@ export const EVENT_PATHS_MAX = 4096
 /** What a walk does before its thread looks at other requests. */
 export const WALK_SLICE_MS = 4
 
-/** Changed paths that wait to be read: a walk pauses beyond. Some 400 bytes each, 13 MiB. */
-export const WORK_MAX = 32_768
+/** Changed paths that wait to be read: a walk pauses beyond. Some 400 bytes each, 3 MiB; two jobs, so that the threads never wait. */
+export const WORK_MAX = 8192
 /** Paths that watchers named and nobody looked at yet, some 300 bytes each; beyond, they are dropped and a walk makes up for them. */
 export const HINTS_MAX = 65_536
 /** Paths of one check. */

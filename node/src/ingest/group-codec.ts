@@ -127,7 +127,7 @@ function encodeDraft(out: Writer, draft: Draft): void {
   if (target !== undefined) out.sized(target)
   out.u32(refs.length)
   for (const { id, storedBytes, kind } of refs) {
-    out.bytes(id)
+    out.chunkId(id)
     out.u32(storedBytes)
     out.u8(kind === 'bundle' ? 0 : 1)
   }
@@ -142,7 +142,7 @@ function encodeDraft(out: Writer, draft: Draft): void {
   }
   if (recipe !== undefined) out.u32(refIndex(refs, recipe.root))
   out.u32(needs.length)
-  for (const id of needs) out.bytes(id)
+  for (const id of needs) out.chunkId(id)
   if (error !== undefined) {
     out.text(error.code)
     out.text(error.message)
@@ -192,7 +192,7 @@ function decodeDraft(read: Reader): Draft {
   if (flags & STAT) draft.stat = decodeStat(read)
   if (flags & TARGET) draft.target = read.sized()
   const refs = read.times(read.u32(), (): DraftRef => {
-    const id = asChunkId(read.bytes(CHUNK_ID_BYTES))
+    const id = read.chunkId()
     return { id, storedBytes: read.u32(), kind: read.u8() === 0 ? 'bundle' : 'recipe' }
   })
   draft.refs = refs
@@ -204,7 +204,7 @@ function decodeDraft(read: Reader): Draft {
     })
   }
   if (flags & RECIPE) draft.recipe = { root: refAt(read.u32()) }
-  draft.needs = read.times(read.u32(), () => asChunkId(read.bytes(CHUNK_ID_BYTES)))
+  draft.needs = read.times(read.u32(), () => read.chunkId())
   if (flags & ERROR) draft.error = { code: errorCode(read), message: read.text() }
   if (flags >= XATTRS) decodeRare(read, flags, draft)
   return draft
@@ -244,6 +244,7 @@ class Writer {
   #bytes = new Uint8Array(GROUP_MESSAGE_BYTES)
   #view = new DataView(this.#bytes.buffer)
   #length = 0
+  readonly #places = new Map<ChunkId, number>()
 
   u8(value: number): void {
     const at = this.#room(1)
@@ -264,6 +265,14 @@ class Writer {
   bytes(value: Uint8Array): void {
     const at = this.#room(value.byteLength)
     this.#bytes.set(value, at)
+  }
+  /** Small files share few chunks: an id is written once, then named by its place. */
+  chunkId(id: ChunkId): void {
+    const place = this.#places.get(id) ?? 0
+    this.u32(place)
+    if (place > 0) return
+    this.#places.set(id, this.#places.size + 1)
+    this.bytes(id)
   }
   sized(value: Uint8Array): void {
     this.u32(value.byteLength)
@@ -293,6 +302,7 @@ class Writer {
 class Reader {
   readonly #buffer: ArrayBuffer
   readonly #view: DataView
+  readonly #chunkIds: ChunkId[] = []
   #at = 0
 
   constructor(buffer: ArrayBuffer) {
@@ -314,6 +324,14 @@ class Reader {
   }
   bytes(count: number): Uint8Array {
     return new Uint8Array(this.#buffer, this.#step(count), count)
+  }
+  /** The same object for the same chunk. */
+  chunkId(): ChunkId {
+    const place = this.u32()
+    if (place > 0) return this.#chunkIds[place - 1] ?? this.fail()
+    const id = asChunkId(this.bytes(CHUNK_ID_BYTES))
+    this.#chunkIds.push(id)
+    return id
   }
   sized(): Uint8Array {
     return this.bytes(this.u32())

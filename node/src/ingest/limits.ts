@@ -9,8 +9,8 @@ export const WORKER_YOUNG_GENERATION_MIB = 8
 export const GROUP_BYTES = 8 * MIB
 /** Age after which a group ends, ms: bounds how long a finished draft, or a segment in an open bundle, waits for company. */
 export const GROUP_MS = SECOND_MS
-/** Drafts after which a group ends; about 1 MiB as a message. */
-export const GROUP_DRAFTS_MAX = 4096
+/** Drafts after which a group ends; about 256 KiB as a message, 3 MiB as drafts, records and rows until it is published. */
+export const GROUP_DRAFTS_MAX = 1024
 /** Bytes of extended attributes after which a group ends: they travel with the drafts. */
 export const GROUP_XATTR_BYTES_MAX = 4 * MIB
 /** Groups of one worker that may be on their way: beyond, it waits. At most 32 MiB of new frames, so, that are not durable. */

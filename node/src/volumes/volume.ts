@@ -1,6 +1,6 @@
 import type { VolumeEntry } from '@holdfast/charter'
 import type { EpochRecord, VoterHead } from '@holdfast/failover'
-import type { Catalog, CatalogRow, RecordCodec } from '@holdfast/journal'
+import type { Catalog, CatalogRow, ChunkRef, RecordCodec } from '@holdfast/journal'
 import type { KeyRing, VolumeKeys } from '@holdfast/keys'
 import { hexOf, HoldfastError, shortId } from '@holdfast/ports'
 import type { Chunk, ChunkId, CoreKey, JournalFrame, JournalLog, LogHead, VolumeId } from '@holdfast/ports'
@@ -178,7 +178,9 @@ export class Volume implements ReplicatedVolume {
   /** A commit of the writer beside it: it is durable and in log and catalog; tell those who follow. */
   async committed(frame: JournalFrame, head: LogHead, rows: readonly CatalogRow[]): Promise<void> {
     // Each chunk once: a bundle holds many small files.
-    const held = [...new Map(rows.flatMap((row) => row.refs.map((ref) => [hexOf(ref.id), ref]))).values()]
+    const named = new Map<ChunkId, ChunkRef>()
+    for (const row of rows) for (const ref of row.refs) named.set(ref.id, ref)
+    const held = [...new Map([...named.values()].map((ref) => [hexOf(ref.id), ref])).values()]
     this.completeness.addOwn(frame.start, head.length, held)
     this.#followedLength = head.length
     const bytes = held.reduce((sum, ref) => sum + ref.storedBytes, 0)

@@ -31,7 +31,7 @@ export interface VolumeWriterOptions {
 interface Signed {
   readonly frame: JournalFrame
   readonly rows: readonly CatalogRow[]
-  readonly needs: readonly ChunkId[]
+  readonly needs: ReadonlySet<ChunkId>
 }
 
 /**
@@ -142,7 +142,7 @@ export class VolumeWriter implements CaptureSink {
 
   /** A full drive makes a commit wait, signed as it is: nothing of it was written, and what was signed beside it may have been, so no
    *  other commit may take its place. Those who commit wait with it, at most `CAPTURE_COMMITS_MAX`. */
-  async #makeDurable(worker: number, frames: readonly Uint8Array[], needs: readonly ChunkId[]): Promise<void> {
+  async #makeDurable(worker: number, frames: readonly Uint8Array[], needs: Iterable<ChunkId>): Promise<void> {
     const { pending, room } = this.#options
     for (;;) {
       await room.untilJournal(this.#waiting.signal)
@@ -239,13 +239,14 @@ class Frames {
 /** Gathers the records of one frame. */
 class FrameBuilder {
   readonly rows: CatalogRow[] = []
-  readonly needs: ChunkId[] = []
+  /** Drafts of one group share their ids, so this keeps most of them once. */
+  readonly needs = new Set<ChunkId>()
   readonly #records: Uint8Array[] = []
   byteLength = 0
 
   add(record: Uint8Array, row: CatalogRow, needs: readonly ChunkId[]): void {
     this.rows.push(row)
-    this.needs.push(...needs)
+    for (const id of needs) this.needs.add(id)
     this.#records.push(record)
     this.byteLength += record.byteLength
   }

@@ -49,5 +49,5 @@ export function bytesOfHex(hex: string, byteLength: number): Uint8Array | undefi
 export const shortId = (id: Uint8Array): string => hexOf(id.subarray(0, 4))
 
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.byteLength === b.byteLength && Buffer.compare(a, b) === 0
+  return a === b || (a.byteLength === b.byteLength && Buffer.compare(a, b) === 0)
 }
