@@ -1,4 +1,4 @@
-import { constants, lstatSync, readdirSync } from 'node:fs'
+import { constants, lstatSync, readdirSync, realpathSync } from 'node:fs'
 import {
   AT_FDCWD,
   AT_SYMLINK_NOFOLLOW,
@@ -52,6 +52,8 @@ export const createDirectoryReader = (): DirectoryReader => {
 const DIRENT_BYTES = 64 * 1024
 const DOT = 0x2e
 const EMPTY_PATH = 0x1000
+/** Longer ones, which few file systems have, are a problem that is told. */
+const NAME_BYTES_MAX = 255
 const SELF = new Uint8Array(1)
 const NAME_AT = 19
 const MORE: ReadResult = { more: true }
@@ -65,7 +67,7 @@ export function createLibcReader(calls: Libc): DirectoryReader {
   const statx = new Uint8Array(STATX_BYTES)
   const statxWords = new Uint32Array(statx.buffer)
   const words = new Uint32Array(STAT_WORDS)
-  const name = new Uint8Array(256)
+  const name = new Uint8Array(NAME_BYTES_MAX + 1)
 
   const statAt = (fd: number, at: Uint8Array, flags: number): string | undefined => {
     const result = calls.statx(fd, at, flags, statx)
@@ -90,6 +92,10 @@ export function createLibcReader(calls: Libc): DirectoryReader {
         const start = at + NAME_AT
         const end = dirents.indexOf(0, start)
         if (isDots(dirents, start, end)) continue
+        if (end - start > NAME_BYTES_MAX) {
+          visit(dirents, start, end, 'ENAMETOOLONG')
+          continue
+        }
         // A copy: handing a fresh view of the buffer to the call costs more than moving twenty bytes.
         const length = end - start
         for (let index = 0; index <= length; index++) name[index] = dirents[start + index] ?? 0
@@ -127,7 +133,13 @@ export function createNodeReader(): DirectoryReader {
   }
   return {
     words,
-    openRoot: open,
+    openRoot(path) {
+      try {
+        return open(new Uint8Array(realpathSync.native(Buffer.from(path), 'buffer')))
+      } catch (error) {
+        return codeOf(error)
+      }
+    },
     openChild: (parent, child) => open(joinPath(parent.path, child)),
     stat: (directory, child) => stat(child.byteLength === 0 ? directory.path : joinPath(directory.path, child)),
     read(directory, visit) {
@@ -138,6 +150,10 @@ export function createNodeReader(): DirectoryReader {
         return { problem: codeOf(error) }
       }
       for (const name of names) {
+        if (name.byteLength > NAME_BYTES_MAX) {
+          visit(name, 0, name.byteLength, 'ENAMETOOLONG')
+          continue
+        }
         const problem = stat(joinPath(directory.path, name))
         if (problem !== 'ENOENT') visit(name, 0, name.byteLength, problem)
       }

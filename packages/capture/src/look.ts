@@ -21,6 +21,8 @@ export interface LookParts {
 const OPEN_MAX = 64
 /** Other names of changed files that a check looks at, at most; what is beyond, the next walk finds. */
 export const OTHER_NAMES_MAX = 4096
+/** Paths below what is gone that a check tells of, at most; beyond, it hands them back to be walked, for a walk is told to wait. */
+export const CHECK_GONE_MAX = 4096
 const SLASH = 0x2f
 export const NEW = { known: false, racy: false }
 
@@ -37,6 +39,8 @@ export class Look {
   /** Entries found gone, and how many of them were told. */
   #gone: number[] = []
   #goneAt = 0
+  /** Where a check puts what is to be walked, and how many gone paths it may tell of yet; undefined in a walk. */
+  #check: { readonly toWalk: Uint8Array[]; goneLeft: number } | undefined
   /** Inodes with several names that a check found changed. */
   #linked: InodeSet | undefined
 
@@ -57,10 +61,28 @@ export class Look {
     if (!same || tree.has(entry, this.#doubts))
       this.sink.changed(path(), words, { known: tree.has(entry, CAPTURED), racy: same })
     if (!same && isLinked(words)) this.#linked?.add(words)
-    if (isDirectory(words) || tree.firstChildOf(entry) < 0) return
+    if (isDirectory(words) || tree.firstChildOf(entry) < 0 || this.#isLeftToWalk(entry, path)) return
     const children: number[] = []
     for (let child = tree.firstChildOf(entry); child >= 0; child = tree.nextOf(child)) children.push(child)
     for (const child of children) this.goneWithAll(child)
+  }
+
+  /** In a check: whether there is more below the entry than it may tell of. */
+  #isLeftToWalk(entry: number, path: () => Uint8Array): boolean {
+    const check = this.#check
+    if (check === undefined) return false
+    const found = [entry]
+    for (let index = 0; index < found.length && found.length <= check.goneLeft; index++)
+      for (let at = this.tree.firstChildOf(found[index] ?? -1); at >= 0; at = this.tree.nextOf(at)) {
+        if (found.length > check.goneLeft) break
+        found.push(at)
+      }
+    if (found.length > check.goneLeft) {
+      check.toWalk.push(path())
+      return true
+    }
+    check.goneLeft -= found.length
+    return false
   }
 
   problem(path: Uint8Array, errno: string): void {
@@ -120,7 +142,8 @@ export class Look {
   }
 
   /** Looks at single paths, and at other known names of the files that changed there: a change through one name is told of one name
-   *  only. Directories to be walked come back: those that are new, and with `enterKnown` all. */
+   *  only. Directories to be walked come back: those that are new or gone with very much in them; with `enterKnown`, which is for a
+   *  walk, all, and what is gone is left to be reported. */
   atPaths(root: OpenDirectory, paths: readonly Uint8Array[], enterKnown: boolean): Uint8Array[] {
     const open = new Map<string, OpenDirectory>()
     const directories: Uint8Array[] = []
@@ -134,13 +157,16 @@ export class Look {
         if (open.size > OPEN_MAX) closeAll()
         this.#atPath(root, open, path, directories, enterKnown)
       }
-      if (!enterKnown) this.#linked = new InodeSet()
+      if (!enterKnown) {
+        this.#linked = new InodeSet()
+        this.#check = { toWalk: directories, goneLeft: CHECK_GONE_MAX }
+      }
       for (const path of paths) look(path)
       for (const path of this.#otherNames(paths)) look(path)
     } finally {
       closeAll()
     }
-    this.reportGone(Infinity)
+    if (!enterKnown) this.reportGone(Infinity)
     return directories
   }
 
@@ -190,7 +216,7 @@ export class Look {
     const problem = reader.stat(parent, name)
     const entry = tree.find(path)
     if (problem === 'ENOENT') {
-      if (entry > 0) this.goneWithAll(entry)
+      if (entry > 0 && !this.#isLeftToWalk(entry, () => path)) this.goneWithAll(entry)
       return
     }
     if (problem !== undefined) {

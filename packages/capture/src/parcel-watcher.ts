@@ -1,4 +1,4 @@
-import { lstatSync } from 'node:fs'
+import { lstatSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, relative } from 'node:path'
 import { HoldfastError } from '@holdfast/ports'
@@ -36,8 +36,8 @@ export async function openParcelWatcher(options: WatchOptions): Promise<Watcher>
 class ParcelWatcher implements Watcher {
   readonly watchCount = 0
   readonly #parcel: Parcel = createRequire(import.meta.url)('@parcel/watcher')
-  readonly #root: string
-  readonly #ignore: string[]
+  #root: string
+  readonly #exclude: readonly string[]
   readonly #events: WatchEvents
   #subscription: Subscription | undefined
   #renewing: Promise<void> | undefined
@@ -47,11 +47,13 @@ class ParcelWatcher implements Watcher {
   constructor(options: WatchOptions) {
     this.#root = Buffer.from(options.root).toString()
     this.#events = options.events
-    this.#ignore = (options.exclude ?? []).map((path) => join(this.#root, Buffer.from(path).toString()))
+    this.#exclude = (options.exclude ?? []).map((path) => Buffer.from(path).toString())
   }
 
   async open(): Promise<void> {
     try {
+      // Events name what a link to the root stands for.
+      this.#root = realpathSync(this.#root)
       this.#subscription = await this.#subscribe()
     } catch (cause) {
       throw new HoldfastError('HF_SOURCE_UNAVAILABLE', 'the directory cannot be watched', { cause, retryable: true })
@@ -70,7 +72,8 @@ class ParcelWatcher implements Watcher {
   }
 
   #subscribe(): Promise<Subscription> {
-    return this.#parcel.subscribe(this.#root, (error, events) => this.#take(error, events), { ignore: this.#ignore })
+    const ignore = this.#exclude.map((path) => join(this.#root, path))
+    return this.#parcel.subscribe(this.#root, (error, events) => this.#take(error, events), { ignore })
   }
 
   #take(error: Error | null, events: readonly ParcelEvent[]): void {

@@ -39,7 +39,8 @@ export interface TreeWalker {
    *  between. Symbolic links are not followed; other file systems are walked too. Each directory is reported before what is in it.
    *  `thorough`: reports files that were young when they were captured, too. @default true */
   walk(top: Uint8Array, sink: ChangeSink, thorough?: boolean): Generator<undefined, WalkEnd>
-  /** Only these paths, and what was below those that are gone. Directories that are new come back: they must be walked. */
+  /** Only these paths, and what was below those that are gone. Directories that are new come back, and such as are gone with very much
+   *  in them: they must be walked. */
   check(paths: readonly Uint8Array[], sink: ChangeSink): { readonly end: WalkEnd; readonly directories: Uint8Array[] }
   /** The root is meant as it is, even if it looks like another one than before. */
   acceptRoot(): void

@@ -6,7 +6,7 @@ import { isDirectory, sameDevice } from './stat-key.ts'
 
 /** Directories kept open on the way down, at most: a descriptor each. Deeper trees are opened anew from the root. */
 export const OPEN_DEPTH_MAX = 128
-/** Vanished paths told per unit. */
+/** Vanished paths looked at, or told, per unit. */
 const VANISHED_PER_UNIT = 1000
 const EMPTY = new Uint8Array(0)
 
@@ -144,7 +144,7 @@ class Walk {
     tree.clearFlag(entry, PENDING)
     if (this.#unmounted.delete(entry) && !this.#lookAtMountPoint(frame)) return
     if (tree.has(entry, KEYED)) tree.setDevice(entry, frame.words)
-    this.#findVanished(frame, directory)
+    yield* this.#findVanished(frame, directory)
     while (this.#look.reportGone(VANISHED_PER_UNIT)) yield
     tree.prune(entry)
   }
@@ -183,12 +183,15 @@ class Walk {
 
   /** Children that the listing did not show are looked at one by one: a listing may miss what is renamed under it, and what was
    *  captured after the listing began is not in it. */
-  #findVanished(frame: Frame, directory: OpenDirectory): void {
+  *#findVanished(frame: Frame, directory: OpenDirectory): Generator<undefined, void> {
     const { tree, reader, number } = this.#look
     const unseen: number[] = []
     for (let entry = tree.firstChildOf(frame.entry); entry >= 0; entry = tree.nextOf(entry))
       if (tree.stampOf(entry) !== number) unseen.push(entry)
-    for (const entry of unseen) {
+    for (const [index, entry] of unseen.entries()) {
+      if (index % VANISHED_PER_UNIT === VANISHED_PER_UNIT - 1) yield
+      // Found gone by a check in between.
+      if (!tree.isUsed(entry)) continue
       const name = tree.nameOf(entry)
       const problem = reader.stat(directory, name)
       if (problem === 'ENOENT') this.#look.goneWithAll(entry)

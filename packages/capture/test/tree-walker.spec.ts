@@ -16,48 +16,17 @@ import {
   createLibcReader,
   createNodeReader,
   createTreeWalker,
-  decodeStat,
   encodeStat,
   STAT_WORDS,
-  type ChangeSink,
   type DirectoryReader,
   type StatKey,
   type TreeWalker,
   type WalkEnd,
 } from '@holdfast/capture'
+import { CHECK_GONE_MAX } from '../src/look.ts'
 import { AT_FDCWD, cString, encodeTimes, libc } from '../src/libc.ts'
+import { type Found, listen } from './found.ts'
 import { bytes, removeTempDirs, tempDir, text } from './temp.ts'
-
-interface Found {
-  readonly changed: string[]
-  readonly vanished: string[]
-  readonly problems: string[]
-  readonly directories: string[]
-  readonly why: Map<string, { known: boolean; racy: boolean }>
-  readonly stats: Map<string, StatKey>
-  readonly sink: ChangeSink
-}
-
-function listen(): Found {
-  const found: Omit<Found, 'sink'> = {
-    changed: [],
-    vanished: [],
-    problems: [],
-    directories: [],
-    why: new Map(),
-    stats: new Map(),
-  }
-  const sink: ChangeSink = {
-    changed(path, words, why) {
-      found.changed.push(text(path))
-      found.why.set(text(path), { ...why })
-      found.stats.set(text(path), decodeStat(words))
-    },
-    vanished: (path) => found.vanished.push(text(path)),
-    problem: (path, errno) => found.problems.push(`${text(path)} ${errno}`),
-  }
-  return { ...found, sink }
-}
 
 function walkerSuite(makeReader: () => DirectoryReader): void {
   let root: string
@@ -207,6 +176,18 @@ function walkerSuite(makeReader: () => DirectoryReader): void {
     assert.deepEqual([again.changed, again.vanished], [[], []])
   })
 
+  it('follows a symbolic link that the root itself is', () => {
+    mkdirSync(at('real'))
+    write('real/file')
+    symlinkSync('real', at('link'))
+    root = at('link')
+    start()
+    const found = walk()
+    assert.deepEqual(found.changed, ['file'])
+    capture(found)
+    assert.deepEqual(walk().changed, [])
+  })
+
   it('never follows a symbolic link, also when a directory became one', () => {
     const outside = tempDir()
     writeFileSync(join(outside, 'secret'), 'x')
@@ -329,6 +310,33 @@ function walkerSuite(makeReader: () => DirectoryReader): void {
       settle()
       rmSync(at('d'), { recursive: true })
       assert.deepEqual(check('d/sub/file').vanished, ['d/sub/file', 'd/sub', 'd'])
+    })
+
+    it('hand back a directory that is gone or replaced with more below it than they tell of; its walk tells of all', () => {
+      start()
+      settle()
+      // Nothing of this is there (any more).
+      const known = (path: string): void =>
+        walker.tree.capture(bytes(path), undefined, 0, { racy: false, young: false, ignored: false })
+      for (const name of ['gone', 'replaced', 'small']) known(name)
+      for (let index = 0; index < CHECK_GONE_MAX; index++) {
+        known(`gone/f${index}`)
+        known(`replaced/f${index}`)
+      }
+      known('small/file')
+      write('replaced')
+      const found = check('gone', 'replaced', 'small')
+      assert.deepEqual(found.directories, ['gone', 'replaced'])
+      assert.deepEqual(found.vanished, ['small/file', 'small'])
+      assert.deepEqual(found.changed, ['replaced'])
+      capture(found)
+      const late = listen()
+      let units = 0
+      walkWith(late, () => void units++, 'gone')
+      assert.equal(late.vanished.length, CHECK_GONE_MAX + 1)
+      assert.equal(late.vanished.at(-1), 'gone')
+      assert.ok(units > 2, 'bit by bit')
+      assert.equal(walk('replaced').vanished.length, CHECK_GONE_MAX)
     })
 
     it('hand back directories that are new or another than before', () => {

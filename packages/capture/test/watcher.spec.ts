@@ -208,6 +208,16 @@ function watcherContract(kind: Kind): void {
     assert.equal(seen.covers('skip/file') || seen.covers('skip/sub/file'), false)
   })
 
+  it('watches what a symbolic link stands for that is given as root', async () => {
+    mkdirSync(at('real/d'), { recursive: true })
+    symlinkSync('real', at('link'))
+    root = at('link')
+    await watch()
+    write('d/file')
+    await told('d/file')
+    for (const path of [...seen.dirty, ...seen.created]) assert.ok(['d', 'd/file'].includes(path), path)
+  })
+
   it('tells when the root goes away', async () => {
     mkdirSync(at('inner'))
     root = at('inner')
