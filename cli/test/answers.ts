@@ -29,6 +29,8 @@ export const volume = (change: Partial<VolumeStatus> = {}): VolumeStatus => ({
   coverage: '2026-11-23T12:00:00.000Z',
   rpoSeconds: 0,
   pendingBytes: 0,
+  pendingChanges: 0,
+  pendingSince: null,
   degraded: false,
   copies: 3,
   unreadableCount: 0,

@@ -236,6 +236,7 @@ async function compose(options: StartNodeOptions, stack: Stack): Promise<Running
     heal: (wanted, healSignal) => waitForHealing(wanted, clock, healSignal),
     directoryKnown: (volume) => manager.directoryKnown(volume),
     captureOf: (volume) => manager.captureOf(volume),
+    pendingOf: (volume) => manager.pendingOf(volume),
     capturing: (volume, wait) => manager.capturing(volume, wait),
   }
   const listen = transport.addresses()

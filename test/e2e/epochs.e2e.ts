@@ -9,14 +9,15 @@ interface Version {
   readonly time: string
 }
 
-/** The home and its drive as they are now; `bring` puts them back into the same directory, as from a snapshot of the machine. */
-function keepCopy(world: World, node: TestNode, label: string): { bring: () => void } {
+/** The home with its drive, or a part of it, as they are now; `bring` puts them back into the same directory, as from a snapshot of the machine. */
+function keepCopy(world: World, node: TestNode, label: string, part = '.'): { bring: () => void } {
+  const directory = join(node.home, part)
   const copy = world.path(`copy-${label}`)
-  cpSync(node.home, copy, { recursive: true, preserveTimestamps: true })
+  cpSync(directory, copy, { recursive: true, preserveTimestamps: true })
   return {
     bring: () => {
-      for (const name of readdirSync(node.home)) rmSync(join(node.home, name), { recursive: true })
-      cpSync(copy, node.home, { recursive: true, preserveTimestamps: true })
+      for (const name of readdirSync(directory)) rmSync(join(directory, name), { recursive: true })
+      cpSync(copy, directory, { recursive: true, preserveTimestamps: true })
     },
   }
 }
@@ -94,7 +95,7 @@ describe('a primary whose home and drive went back in time', function () {
     await inEpoch([a, b, c], 3)
     await a.ok('flush')
     await untilComplete(a, 'data', 3)
-    const { warnings } = (await volumeStatus(a, 'data')) as VolumeStatus & { warnings: readonly string[] }
+    const { warnings } = await volumeStatus(a, 'data')
     assert.ok(
       warnings.some((warning) => /written twice/.test(warning)),
       JSON.stringify(warnings),
@@ -106,6 +107,49 @@ describe('a primary whose home and drive went back in time', function () {
       assert.equal(edited[0], 'and once more', `${node.name}: ${edited.join(' | ')}`)
       assert.deepEqual(await texts(node, 'alone'), ['only ever here'], node.name)
     }
+  })
+
+  it('its voters are down: changes are safe on it alone, over a kill too, and everywhere once they are back', async () => {
+    assert.ok(a !== undefined && b !== undefined && c !== undefined)
+    await a.down()
+    const copy = keepCopy(world, a, 'third', 'drive')
+    await a.up()
+    writeFileSync(`${data}/edited`, 'after the copy of the drive')
+    await a.ok('flush')
+    await untilComplete(a, 'data', 3)
+    await Promise.all([a.down(), b.down(), c.down()])
+    copy.bring()
+    await a.up()
+    writeFileSync(`${data}/waiting`, 'while nobody could agree')
+    rmSync(`${data}/first`)
+    await a.ok('flush', '--level', 'local')
+    await a.crash()
+    rmSync(`${data}/waiting`)
+    await a.up()
+    writeFileSync(`${data}/waiting`, 'and after the kill')
+    await a.ok('flush', '--level', 'local')
+    const { pendingChanges, warnings, epoch } = await volumeStatus(a, 'data')
+    assert.equal(epoch, 3)
+    assert.ok(pendingChanges >= 3, `${pendingChanges} changes wait`)
+    assert.ok(
+      warnings.some((warning) => /wait for the next epoch/.test(warning)),
+      JSON.stringify(warnings),
+    )
+    await Promise.all([b.up(), c.up()])
+    await until(
+      'a later epoch',
+      () => volumeStatus(nodes()[0] as TestNode, 'data'),
+      (volume) => volume.epoch > epoch,
+    )
+    await a.ok('flush')
+    await untilComplete(a, 'data', 3)
+    for (const node of [a, b, c]) {
+      assert.deepEqual(await texts(node, 'waiting'), ['and after the kill', 'while nobody could agree'], node.name)
+      assert.equal((await node.ok('cat', 'data:edited')).stdout, 'after the copy of the drive', node.name)
+      const first = await node.json<Version[]>('log', 'data:first')
+      assert.equal(first[0]?.kind, 'delete', node.name)
+    }
+    assert.equal((await volumeStatus(a, 'data')).pendingChanges, 0)
   })
 })
 
@@ -123,18 +167,15 @@ describe('a node that stands alone and whose drive went back in time', function 
     await lone.ok('protect', data)
     await lone.ok('flush')
     await lone.down()
-    const drive = join(lone.home, 'drive')
-    const copy = world.path('drive')
-    cpSync(drive, copy, { recursive: true, preserveTimestamps: true })
+    const copy = keepCopy(world, lone, 'drive', 'drive')
     await lone.up()
     writeFileSync(`${data}/later`, 'recorded after the copy')
     await lone.ok('flush')
     await lone.down()
-    for (const name of readdirSync(drive)) rmSync(join(drive, name), { recursive: true })
-    cpSync(copy, drive, { recursive: true, preserveTimestamps: true })
+    copy.bring()
     await lone.up()
     await lone.ok('flush')
-    const status = (await volumeStatus(lone, 'data')) as VolumeStatus & { warnings: readonly string[] }
+    const status = await volumeStatus(lone, 'data')
     assert.equal(status.epoch, 2)
     assert.ok(
       status.warnings.some((warning) => /not on its drive any more/.test(warning)),

@@ -25,6 +25,8 @@ export interface VolumeStatus {
   readonly bytes: number
   readonly versions: number
   readonly pendingBytes: number
+  readonly pendingChanges: number
+  readonly warnings: readonly string[]
   readonly degraded: boolean
   readonly members: readonly MemberStatus[]
 }

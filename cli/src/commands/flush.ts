@@ -47,6 +47,10 @@ export const runFlush: Run<FlushOptions> = (signal, options, io) =>
         await output.line(
           `${each.volume}: ${each.level} at seq ${countText(each.seq)}, acknowledged by ${each.counted.join(', ')}`,
         )
+        if (each.pendingChanges !== undefined)
+          await output.note(
+            `${countText(each.pendingChanges)} changes of ${each.volume} are on this node alone and wait for its next epoch: holdfast status`,
+          )
       }
     }
     if (unreadable > 0) await output.note(`${countText(unreadable)} paths could not be read and are not captured`)

@@ -75,6 +75,11 @@ export interface VolumeStatus {
   readonly rpoSeconds: number | null
   /** Bytes that only the primary has, captured or not. */
   readonly pendingBytes: number
+  /** Changes that the primary has recorded on its own drive alone, since it may not write in its epoch and the next one is not certified.
+   *  They show up in the history once it is. */
+  readonly pendingChanges: number
+  /** Time of the oldest of them; null while there is none. */
+  readonly pendingSince: string | null
   /** Fewer copies than min(copies asked for, nodes of the mesh). A copy that is in reach and still catching up with recent changes counts. */
   readonly degraded: boolean
   readonly copies: number

@@ -45,6 +45,8 @@ export interface FlushSummary {
     /** Names of the members whose acknowledgements were counted, this node included. */
     readonly counted: readonly string[]
     readonly unreadableCount: number
+    /** Changes that are recorded on the primary alone and wait for its next epoch; only while it is in doubt. */
+    readonly pendingChanges?: number
   }[]
 }
 

@@ -144,6 +144,8 @@ export interface VolumeCaptureOptions {
   readonly history: CaptureHistory
   /** Called at most four times a second. */
   readonly onProgress?: (progress: CaptureProgress) => void
+  /** Called each time a complete walk has advanced the coverage. */
+  readonly onCovered?: () => void
   readonly onHealth?: (event: CaptureHealth) => void
   /** Use the watcher. Without it only walks find changes. @default true */
   readonly watch?: boolean

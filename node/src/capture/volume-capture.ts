@@ -337,6 +337,7 @@ export class VolumeCaptureDriver implements VolumeCapture {
   #covered(closed: boolean): void {
     this.#tell(true)
     if (closed) this.#options.onHealth?.({ type: 'covered' })
+    this.#options.onCovered?.()
     // Records that are not of paths move the catalog on, too: without this the next start would compare everything.
     this.#jobs.noteSeq().catch((error: unknown) => this.#interrupted(error))
   }

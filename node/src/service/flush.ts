@@ -39,7 +39,9 @@ export function createFlush(
         throw new HoldfastError('HF_CLOSED', 'the volume is not protected any more, and closed')
       // The volume went on to another epoch meanwhile: lengths of the one before mean nothing in it.
       if (volume === undefined || parts.captureOf(id) !== capture) continue
-      const { length } = volume.log.head()
+      const pending = parts.pendingOf(id)
+      // What is recorded on this node alone gets beyond it in the next epoch.
+      const length = pending === undefined || level === 'local' ? volume.log.head().length : Number.POSITIVE_INFINITY
       const { seq } = volume.reader().catalog.applied
       const counted = await untilReached(parts, volume, length, level, signal)
       if (counted === undefined) continue
@@ -51,6 +53,7 @@ export function createFlush(
         level: volume.members.length <= 1 ? 'local' : level,
         counted: counted.map((node) => parts.authority.nameOf(node)),
         unreadableCount,
+        ...(pending === undefined ? {} : { pendingChanges: pending.count }),
       }
     }
   }
@@ -125,6 +128,7 @@ const volumeFlushSchema = z.object({
   level: LEVEL,
   counted: z.array(z.string()),
   unreadableCount: z.number(),
+  pendingChanges: z.number().exactOptional(),
 })
 
 /** Flushes unless there is no room even for the journal: then commits wait, and a person should not. @throws as `VolumeCapture.flush` */

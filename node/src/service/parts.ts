@@ -3,6 +3,7 @@ import type { Clock, NodeId, Random, VolumeId } from '@holdfast/ports'
 import type { PackStore } from '@holdfast/store-pack'
 import type { Authority } from '../authority/index.ts'
 import type { VolumeCapture } from '../capture/types.ts'
+import type { PendingChanges } from '../pending/index.ts'
 import type { Replication } from '../replication/index.ts'
 import type { ChunkSource } from '../volumes/chunk-source.ts'
 import type { Room } from '../volumes/room.ts'
@@ -32,6 +33,8 @@ export interface ServiceParts {
   readonly directoryKnown: (volume: VolumeId) => Promise<void>
   /** Capture of a volume whose primary is this node, while it runs. */
   readonly captureOf: (volume: VolumeId) => VolumeCapture | undefined
+  /** What this node records alone, while it is in doubt and its next epoch is not certified; undefined otherwise. */
+  readonly pendingOf: (volume: VolumeId) => PendingChanges | undefined
   /** Resolves once the capture of a protected volume of this node runs: a primary may have to wait for members first. */
   readonly capturing: (volume: VolumeId, signal: AbortSignal) => Promise<VolumeCapture | undefined>
 }

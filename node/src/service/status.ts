@@ -7,6 +7,7 @@ import type { PeerAnswer } from '../api/mesh-messages.ts'
 import type { NodeService } from '../api/service.ts'
 import type { MemberStatus, NodeStatus, PeerState, VolumeStatus } from '../api/status-messages.ts'
 import type { NodeRole } from '../api/vocabulary.ts'
+import type { PendingChanges } from '../pending/index.ts'
 import type { PeerStatus } from '../replication/index.ts'
 import type { Volume } from '../volumes/volume.ts'
 import type { ServiceParts } from './parts.ts'
@@ -93,7 +94,11 @@ async function volumeStatus(parts: ServiceParts, entry: VolumeEntry): Promise<Vo
   const lags = others.map((member) => member.lagSeconds).filter((lag) => lag !== null)
   const copies = members.filter((member) => member.state !== 'unreachable').length
   const directory = authority.directoryOf(entry.volume)
+  const pending = parts.pendingOf(entry.volume)
   const wanted = Math.min(entry.copies, authority.nodes().length)
+  /** What is recorded on the primary alone is younger than that. */
+  const rpoSeconds = (lag: number | null): number | null =>
+    lag === null || pending?.sinceMs === undefined ? lag : Math.max(lag, (parts.clock.nowMs() - pending.sinceMs) / 1000)
   return {
     name: entry.name,
     id: hexOf(entry.volume),
@@ -108,14 +113,25 @@ async function volumeStatus(parts: ServiceParts, entry: VolumeEntry): Promise<Vo
     bytes: counts?.bytes ?? 0,
     versions: counts?.versions ?? 0,
     coverage: capture?.coverageMs === undefined ? null : isoTime(capture.coverageMs),
-    rpoSeconds: safeLength >= head && others.length > 0 ? 0 : lags.length > 0 ? Math.min(...lags) : null,
+    rpoSeconds: rpoSeconds(safeLength >= head && others.length > 0 ? 0 : lags.length > 0 ? Math.min(...lags) : null),
     pendingBytes: (capture?.pendingBytes ?? 0) + (safeLength >= head ? 0 : (volume?.completeness.missingBytes ?? 0)),
+    pendingChanges: pending?.count ?? 0,
+    pendingSince: pending?.sinceMs === undefined ? null : isoTime(pending.sinceMs),
     degraded: volume !== undefined && copies < wanted,
     copies,
     unreadableCount: capture?.unreadableCount ?? 0,
-    warnings: [...(capture?.message === undefined ? [] : [capture.message]), ...parts.volumeWarnings(entry.volume)],
+    warnings: [
+      ...(capture?.message === undefined ? [] : [capture.message]),
+      ...(pending === undefined ? [] : [pendingSentence(pending)]),
+      ...parts.volumeWarnings(entry.volume),
+    ],
     members,
   }
+}
+
+function pendingSentence({ count, sinceMs }: PendingChanges): string {
+  const since = sinceMs === undefined ? '' : ` since ${isoTime(sinceMs)}`
+  return `${count} changes${since} are safe on this node alone and not in the history yet: they wait for the next epoch; start the members that it waits for, or mend the way to them`
 }
 
 function ownRole({ self }: ServiceParts, volume: Volume): VolumeStatus['role'] {

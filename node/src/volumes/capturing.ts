@@ -1,16 +1,15 @@
-import type { CatalogRow } from '@holdfast/journal'
+import type { Catalog, CatalogRow } from '@holdfast/journal'
 import { hasCode, hexOf, HoldfastError } from '@holdfast/ports'
 import type { ChunkId } from '@holdfast/ports'
 import { createOpener } from '@holdfast/sealing'
 import type { PackStore } from '@holdfast/store-pack'
 import type { Logger } from 'pino'
-import type { CaptureService, StatStore, VolumeCapture } from '../capture/index.ts'
+import type { CaptureService, CaptureSink, StatStore, VolumeCapture } from '../capture/index.ts'
 import { knownSegments } from '../ingest/index.ts'
 import type { IngestPool, KnownSegment } from '../ingest/index.ts'
 import { reportCapture } from './capture-report.ts'
 import { forgetLostContent } from './recapture.ts'
 import type { Volume } from './volume.ts'
-import type { VolumeWriter } from './writer.ts'
 
 /** Segments told to the pool at once: a few milliseconds of the main thread. */
 export const LEARN_BATCH = 4096
@@ -18,7 +17,13 @@ export const LEARN_BATCH = 4096
 export interface CapturingParts {
   readonly volume: Volume
   readonly directory: string
-  readonly writer: VolumeWriter
+  readonly sink: CaptureSink
+  /** Names the state that the sink has recorded: its newest seq. */
+  readonly stateSeq: () => number
+  /** Called each time a complete walk has advanced the coverage. */
+  readonly onCovered?: () => void
+  /** Whether files whose content is lost with every member are read again. */
+  readonly recapture: boolean
   readonly pool: IngestPool
   readonly service: CaptureService
   readonly stats: StatStore
@@ -28,40 +33,57 @@ export interface CapturingParts {
   readonly warnings: string[]
 }
 
-/** Starts the capture of one volume; the baseline is recorded once its first walk is complete. */
+/** Starts the capture of one volume. What cannot be started is stopped again. */
 export async function startCapture(parts: CapturingParts): Promise<VolumeCapture> {
-  const { volume, directory, writer, pool, service, stats, log } = parts
+  const { volume, directory, sink, stateSeq, onCovered, pool, service, stats, log } = parts
   const { catalog, ring } = volume.reader()
   pool.addVolume({ volume: volume.id, keyRing: ring.encode() })
   void learnKnown(parts).catch((error: unknown) =>
     log.warn({ err: error }, 'known content was not loaded; some may be stored twice'),
   )
-  const recaptured = await forgetLostContent(volume, parts.store, stats)
+  const recaptured = parts.recapture
+    ? await forgetLostContent(volume, parts.store, stats)
+    : (new Set() as ReadonlySet<string>)
   if (recaptured.size > 0)
     log.warn(
       { volume: volume.name, paths: recaptured.size },
       'content is lost here and with every member; it is read from the source again',
     )
-  const hasHistory = catalog.applied.seq > 0
-  let baselined = hasHistory
   const capture = service.open({
     volume: volume.id,
     root: Buffer.from(directory),
-    sink: writer,
+    sink,
     stats,
-    history: {
-      seq: () => catalog.applied.seq,
-      current: () => currentRows(catalog.walk(new Uint8Array(0)), recaptured),
-    },
+    history: { seq: stateSeq, current: () => currentRows(catalog.walk(new Uint8Array(0)), recaptured) },
+    ...(onCovered === undefined ? {} : { onCovered }),
     onHealth: (event) => reportCapture(event, { log, warnings: parts.warnings, volume: volume.name }),
-    onProgress: () => {
-      if (baselined || capture.status().coverageMs === undefined) return
-      baselined = true
-      writer.commitBaseline().catch((error: unknown) => log.error({ err: error }, 'the baseline was not recorded'))
-    },
   })
-  await capture.start()
+  try {
+    await capture.start()
+  } catch (error) {
+    await capture.stop().catch(() => undefined)
+    throw error
+  }
   return capture
+}
+
+/** To be called at each complete walk: records, at the first one of the volume, that moments before it mean this one. A record
+ *  that fails is tried again at the next walk, and after a restart. */
+export function baselineAtWalks(
+  catalog: Pick<Catalog, 'hasBaseline'>,
+  commit: () => Promise<void>,
+  onFailure: (error: unknown) => void,
+): () => void {
+  let isUnderWay = false
+  return () => {
+    if (isUnderWay || catalog.hasBaseline) return
+    isUnderWay = true
+    void commit()
+      .catch(onFailure)
+      .finally(() => {
+        isUnderWay = false
+      })
+  }
 }
 
 async function* currentRows(rows: AsyncIterable<CatalogRow>, unlike: ReadonlySet<string>) {

@@ -67,7 +67,8 @@ export type DoubtOutcome =
 
 /**
  * A primary in doubt: it writes nothing to its log any more. It takes what members hold and it lacks, then claims the next
- * epoch from the cut that it holds, until the voters certify it. Nothing is acknowledged meanwhile.
+ * epoch from the cut that it holds, until the voters certify it. Nothing is acknowledged meanwhile beyond this node: what
+ * changes goes to a pending journal.
  */
 export async function resolveDoubt(parts: DoubtParts, volume: Volume): Promise<DoubtOutcome> {
   let promisedEpoch = 0
@@ -83,7 +84,7 @@ export async function resolveDoubt(parts: DoubtParts, volume: Volume): Promise<D
       return { type: 'other-blocks', head: other }
     if (other !== undefined) {
       parts.say(
-        'members hold different journal blocks under the same numbers; nothing is written until a person has looked',
+        'members hold different journal blocks under the same numbers; changes are recorded on this node alone until a person has looked',
       )
       continue
     }
@@ -141,7 +142,7 @@ function sentenceOf({ authority }: DoubtParts, epoch: number, { refusals, silent
   const names = (nodes: readonly NodeId[]): string => nodes.map((node) => authority.nameOf(node)).join(', ')
   const waits = silent.length === 0 ? [] : [`waits for ${names(silent)}`]
   const refused = refusals.map(({ node, refusal }) => `${authority.nameOf(node)}: ${refusal}`)
-  return `this node may have lost journal blocks and claims epoch ${epoch}; until its voters agree nothing is captured (${[...waits, ...refused].join('; ')})`
+  return `this node may have lost journal blocks and claims epoch ${epoch}; until its voters agree, changes are recorded on this node alone (${[...waits, ...refused].join('; ')})`
 }
 
 async function until(parts: DoubtParts, condition: () => boolean, limitMs: number): Promise<void> {

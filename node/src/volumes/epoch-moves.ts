@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs'
 import type { EpochRecord } from '@holdfast/failover'
-import { equalBytes, hexOf } from '@holdfast/ports'
+import { equalBytes, hexOf, SECOND_MS } from '@holdfast/ports'
 import type { Clock, JournalStore, NodeId } from '@holdfast/ports'
 import type { PackStore } from '@holdfast/store-pack'
 import type { Logger } from 'pino'
@@ -9,9 +9,13 @@ import type { Cut, EpochService, VoterRecords } from '../epochs/index.ts'
 import type { Home } from '../home/index.ts'
 import type { MemberHead, Replication } from '../replication/index.ts'
 import { copyJournal } from './copying.ts'
-import { reasonOfDoubt, reasonOfHead, resolveDoubt, type DoubtParts } from './doubt.ts'
+import { CLAIM_INTERVAL_MS, pause, reasonOfDoubt, reasonOfHead, resolveDoubt, type DoubtParts } from './doubt.ts'
 import { reaches } from './open-volume.ts'
 import type { Running } from './running.ts'
+
+/** How long a primary in doubt waits for its next epoch before it records on its own drive alone, ms: members that are there
+ *  answer within a second or two, and what is recorded meanwhile is recorded twice. */
+export const PENDING_AFTER_MS = 3 * SECOND_MS
 
 export interface EpochMovesParts {
   readonly self: NodeId
@@ -33,6 +37,10 @@ export interface EpochMovesParts {
   readonly begin: (running: Running, record: EpochRecord) => Promise<void>
   /** Makes logs and catalogs anew. */
   readonly rebuild: () => Promise<unknown>
+  /** Ends what captures and writes on this volume. */
+  readonly endWork: (running: Running) => Promise<void>
+  /** Records on this node alone from now on. */
+  readonly beginPending: (running: Running) => Promise<void>
 }
 
 /** How volumes go from one epoch to the next, on its writer and on the other members. */
@@ -126,28 +134,50 @@ export class EpochMoves {
   /** Stops writing in this epoch, for good, and gets the next one. */
   async resolveDoubt(running: Running, reason: string): Promise<void> {
     if (running.doubt !== undefined) return
-    const { records, log } = this.#parts
+    const { records, log, clock } = this.#parts
     const { volume } = running
+    // Nothing more is signed in this epoch, whatever fails below.
     running.doubt = `this node may have lost what it wrote: ${reason}`
-    log.warn({ volume: volume.name, epoch: volume.epoch }, running.doubt)
-    records.doubt(volume.id, volume.newestEpoch)
     running.writer?.leave()
-    await running.capture?.stop().catch(() => undefined)
-    await running.writer?.settled()
-    running.capture = undefined
-    running.writer = undefined
-    while (this.#parts.isOpen(running)) {
-      const outcome = await resolveDoubt(this.#doubtParts(running), volume)
-      if (outcome.type === 'stopped') return
-      if (outcome.type === 'certified') {
-        log.info({ volume: volume.name, epoch: outcome.record.claim.epoch }, 'the next epoch is certified')
-        return this.#parts.begin(running, outcome.record)
+    log.warn({ volume: volume.name, epoch: volume.epoch }, running.doubt)
+    await this.#parts.endWork(running)
+    const pending = this.#pendingSoon(running)
+    for (; this.#parts.isOpen(running); await pause(clock, CLAIM_INTERVAL_MS)) {
+      try {
+        records.doubt(volume.id, volume.newestEpoch)
+        if (await this.#nextEpoch(running)) break
+      } catch (error) {
+        log.warn({ err: error, volume: volume.name }, 'the next epoch waits; trying again')
       }
-      const { head } = outcome
-      await this.#copy(running, head.member, head).catch((error: unknown) =>
-        log.warn({ err: error, volume: volume.name }, 'the blocks of a member could not be taken; trying again'),
-      )
     }
+    await pending
+  }
+
+  async #pendingSoon(running: Running): Promise<void> {
+    const { clock, log, isOpen, beginPending, endWork } = this.#parts
+    await pause(clock, PENDING_AFTER_MS)
+    for (; isOpen(running); await pause(clock, PENDING_AFTER_MS)) {
+      try {
+        return await beginPending(running)
+      } catch (error) {
+        log.warn({ err: error, volume: running.volume.name }, 'changes cannot be recorded on this node; trying again')
+        await endWork(running)
+      }
+    }
+  }
+
+  /** True once there is nothing more to do for this doubt. */
+  async #nextEpoch(running: Running): Promise<boolean> {
+    const outcome = await resolveDoubt(this.#doubtParts(running), running.volume)
+    if (outcome.type === 'stopped') return true
+    if (outcome.type === 'other-blocks') {
+      await this.#copy(running, outcome.head.member, outcome.head)
+      return false
+    }
+    const { epoch } = outcome.record.claim
+    this.#parts.log.info({ volume: running.volume.name, epoch }, 'the next epoch is certified')
+    await this.#parts.begin(running, outcome.record)
+    return true
   }
 
   /** Why a starting primary must not go on in its epoch; undefined if it may. */

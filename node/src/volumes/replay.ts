@@ -13,10 +13,13 @@ export interface OpenedLog {
   readonly length: number
 }
 
-/** Appends stored frames that the log does not have; frames may overlap what it has. A frame that does not fit is the end: two
- *  commits were signed side by side, the power took the first and left the second, and what was signed in its place came
- *  later. It was never published, since commits are published in order. */
-export async function replayFrames(log: JournalLog, frames: AsyncIterable<JournalFrame>): Promise<void> {
+/** Appends stored frames that the log does not have, and gives them; frames may overlap what it has. A frame that does not fit is
+ *  the end: two commits were signed side by side, the power took the first and left the second, and what was signed in its
+ *  place came later. It was never published, since commits are published in order. */
+export async function* appendFrames(
+  log: Pick<JournalLog, 'coreKey' | 'head' | 'verify' | 'append'>,
+  frames: AsyncIterable<JournalFrame>,
+): AsyncGenerator<JournalFrame> {
   for await (const frame of frames) {
     const { length } = log.head()
     const known = length - frame.start
@@ -24,7 +27,13 @@ export async function replayFrames(log: JournalLog, frames: AsyncIterable<Journa
     const rest = { ...frame, coreKey: log.coreKey, start: length, blocks: frame.blocks.slice(known) }
     if (log.verify(rest) === undefined) return
     await log.append(rest)
+    yield rest
   }
+}
+
+/** Appends all of them. */
+export async function replayFrames(log: JournalLog, frames: AsyncIterable<JournalFrame>): Promise<void> {
+  for await (const _ of appendFrames(log, frames)) continue
 }
 
 /** Applies the rows of one epoch that the catalog does not have. */

@@ -1,6 +1,7 @@
 import type { HoldfastError } from '@holdfast/ports'
 import type { Logger } from 'pino'
 import type { VolumeCapture } from '../capture/index.ts'
+import type { PendingJournal, PendingRecords } from '../pending/index.ts'
 import type { Branch } from './epoch-chain.ts'
 import type { Room } from './room.ts'
 import type { Volume } from './volume.ts'
@@ -11,8 +12,13 @@ export interface Running {
   readonly volume: Volume
   /** Blocks that the packs had when the volume was opened: what this node is sure to have signed itself. */
   readonly startLength: number
+  /** In doubt, those of a pending journal. */
   writer: VolumeWriter | undefined
   capture: VolumeCapture | undefined
+  /** Set while the writer is one of a pending journal. */
+  pending: PendingRecords | undefined
+  /** Journals whose records are not in an epoch yet, oldest first. */
+  pendingJournals: readonly PendingJournal[]
   readonly warnings: string[]
   /** Journals that do not count. */
   readonly branches: readonly Branch[]
@@ -25,7 +31,7 @@ export interface Running {
 }
 
 /** Commits under way end first, but for those that wait for room. */
-export async function stopCapture({ capture, writer }: Running): Promise<void> {
+export async function stopCapture({ capture, writer }: Pick<Running, 'capture' | 'writer'>): Promise<void> {
   const stopped = capture?.stop()
   writer?.giveUpWaiting()
   await stopped

@@ -7,6 +7,7 @@ import { readBlock } from './blocks.ts'
 import type { Branch } from './epoch-chain.ts'
 import type { IndexStore } from './index-store.ts'
 import type { Running } from './running.ts'
+import { isSameVersion } from './same-version.ts'
 import type { Volume } from './volume.ts'
 import type { VolumeWriter } from './writer.ts'
 
@@ -18,48 +19,60 @@ interface SalvageParts {
 
 /** Salvages each journal of the volume that does not count, once. */
 export async function salvageAll(
-  parts: { readonly index: IndexStore; readonly store: PackStore; readonly log: Logger },
+  parts: {
+    readonly index: Pick<IndexStore, 'isSalvaged' | 'setSalvaged'>
+    readonly store: PackStore
+    readonly log: Logger
+  },
   { volume, branches }: Pick<Running, 'volume' | 'branches'>,
   writer: VolumeWriter,
 ): Promise<void> {
   const { index, store, log } = parts
   for (const branch of branches) {
     if (await index.isSalvaged(volume.id, branch.storedKey)) continue
-    const versions = await salvage({ volume, writer, store }, branch)
-    await index.setSalvaged(volume.id, branch.storedKey)
+    const { recorded, lost } = await salvage({ volume, writer, store }, branch)
+    // What is missing now may be found later: it is looked for again at the next start.
+    if (lost === 0) await index.setSalvaged(volume.id, branch.storedKey)
     log.warn(
-      { volume: volume.name, epoch: branch.epoch, versions },
+      { volume: volume.name, epoch: branch.epoch, versions: recorded, lost },
       'versions of a journal that does not count are recorded again',
     )
   }
+}
+
+interface Salvaged {
+  /** Versions that were recorded again. */
+  readonly recorded: number
+  /** Versions that were left out, since their content is not held. */
+  readonly lost: number
 }
 
 /**
  * Versions that this node recorded in a journal that does not count, because it had signed the same numbers before, are
  * recorded again at the end of the one that does: they were acknowledged as safe here. What the history has already is left
  * out, so a salvage that was broken off is simply done again. Deletions are not repeated: the next walk finds what is gone.
- * @returns how many versions were recorded
  */
-async function salvage(parts: SalvageParts, branch: Branch): Promise<number> {
+async function salvage(parts: SalvageParts, branch: Branch): Promise<Salvaged> {
   const { volume, writer, store } = parts
   const { catalog, codec } = volume.reader()
   const counted = await countedFrames(parts, branch)
-  let [salvaged, parted] = [0, false]
+  let [recorded, lost, parted] = [0, 0, false]
   for await (const frame of store.journalFrames(branch.storedKey, 0)) {
     const rows: CatalogRow[] = []
     for (const [offset, block] of frame.blocks.entries()) {
       parted ||= !(await counted.has(frame.start + offset, block))
       if (!parted) continue
       for (const row of readBlock(block, codec).rows) {
-        if (row.kind !== 'put' || !row.refs.every(({ id }) => store.has(volume.id, id))) continue
-        if (!(await isKnown(row, catalog.versions(row.path)))) rows.push(row)
+        if (row.kind !== 'put' || (await isKnown(row, catalog.versions(row.path)))) continue
+        if (row.refs.every(({ id }) => store.has(volume.id, id))) rows.push(row)
+        else lost += 1
       }
     }
     if (rows.length > 0) await writer.commitAgain(rows)
-    salvaged += rows.length
+    recorded += rows.length
   }
   await counted.close()
-  return salvaged
+  return { recorded, lost }
 }
 
 /** The frames that count of the branch's log, read along with it. */
@@ -87,13 +100,6 @@ async function countedFrames(
 }
 
 async function isKnown(row: CatalogRow, versions: AsyncIterable<CatalogRow>): Promise<boolean> {
-  for await (const version of versions) if (version.kind === 'put' && isSameState(version, row)) return true
+  for await (const version of versions) if (isSameVersion(version, row)) return true
   return false
-}
-
-function isSameState(a: CatalogRow, b: CatalogRow): boolean {
-  const isSame = a.type === b.type && a.mode === b.mode && a.uid === b.uid && a.gid === b.gid
-  if (!isSame || a.mtimeNs !== b.mtimeNs || a.size !== b.size || a.refs.length !== b.refs.length) return false
-  if (!equalBytes(a.target ?? new Uint8Array(0), b.target ?? new Uint8Array(0))) return false
-  return a.refs.every(({ id }, index) => equalBytes(id, b.refs[index]?.id ?? new Uint8Array(0)))
 }

@@ -1,8 +1,6 @@
 import { rmSync } from 'node:fs'
-import { mayRead, type VolumeEntry } from '@holdfast/charter'
+import type { VolumeEntry } from '@holdfast/charter'
 import type { EpochRecord } from '@holdfast/failover'
-import { createRecordCodec, openCatalog } from '@holdfast/journal'
-import { decodeKeyRing, deriveVolumeKeys } from '@holdfast/keys'
 import { equalBytes, hasCode, hexOf, HoldfastError, throwIfAborted } from '@holdfast/ports'
 import type { Clock, JournalStore, NodeId, Random, VolumeId } from '@holdfast/ports'
 import type { PackStore } from '@holdfast/store-pack'
@@ -12,24 +10,26 @@ import type { CaptureService, VolumeCapture } from '../capture/index.ts'
 import { epochOf, type EpochService, type VoterRecords } from '../epochs/index.ts'
 import type { Home } from '../home/index.ts'
 import type { IngestPool } from '../ingest/index.ts'
+import { findPendingJournals, type PendingChanges } from '../pending/index.ts'
 import type { Replication } from '../replication/index.ts'
-import { startCapture } from './capturing.ts'
 import { pause } from './doubt.ts'
 import { keptSentences, readEpochs } from './epoch-chain.ts'
 import { EpochMoves } from './epoch-moves.ts'
 import { writeFirstBlock } from './first-block.ts'
 import type { IndexStore } from './index-store.ts'
+import { openReadable } from './open-readable.ts'
 import { openVolume } from './open-volume.ts'
 import type { PendingFrames } from './pending-frames.ts'
-import { goOnWithRoom, stopCapture, type Running } from './running.ts'
+import { PrimaryWork } from './primary-work.ts'
+import { goOnWithRoom, type Running } from './running.ts'
 import type { Room } from './room.ts'
-import { salvageAll } from './salvage.ts'
-import type { ReadableParts } from './volume.ts'
 import type { Volumes } from './volumes.ts'
-import { VolumeWriter } from './writer.ts'
+import { watchedJournals } from './watched-journals.ts'
 
 /** Between two looks at whether a capture runs, ms. */
 const CAPTURING_LOOK_MS = 100
+/** Times that damaged logs are made anew from the packs while the node runs. More means that their disk cannot be trusted. */
+export const MENDS_MAX = 3
 
 export interface VolumeManagerParts {
   readonly home: Home
@@ -61,21 +61,30 @@ export class VolumeManager {
   /** What was found missing on the drive since this node started, for people. */
   readonly #lost = new Map<string, readonly string[]>()
   readonly #moves: EpochMoves
-  /** A log holds what the packs do not: all are to be made anew. */
-  #stale = false
-  #work: Promise<void> = Promise.resolve()
+  readonly #work: PrimaryWork
+  /** A log holds what the packs do not: all are to be made anew, and all that is derived with them. */
+  #isStale = false
+  /** A log cannot be read or written: all are to be made anew. */
+  #isDamaged = false
+  #mendCount = 0
+  #mending: Promise<void> | undefined
+  #queue: Promise<void> = Promise.resolve()
   #stopped = false
   #starting = true
 
   constructor(parts: VolumeManagerParts) {
     this.#parts = parts
+    const isOpen = (running: Running): boolean => this.#isOpen(running)
+    this.#work = new PrimaryWork({ ...parts, signingKey: parts.home.signingKey, isOpen })
     this.#moves = new EpochMoves({
       ...parts,
       learned: this.#learned,
-      isOpen: (running) => this.#isOpen(running),
+      isOpen,
       reopen: (running) => this.#reopen(running),
-      begin: (running, record) => this.#begin(running, record),
+      begin: (running, record) => this.#beginEpoch(running, record),
       rebuild: () => this.rebuild(),
+      endWork: (running) => this.#work.end(running),
+      beginPending: (running) => this.#work.beginPending(running),
     })
   }
 
@@ -100,7 +109,7 @@ export class VolumeManager {
 
   /** Resolves once everything asked for so far is open. */
   settled(): Promise<void> {
-    return this.#work
+    return this.#queue
   }
 
   /** The directory of a volume whose primary this node is has become known: its capture can begin. */
@@ -126,6 +135,11 @@ export class VolumeManager {
     }
   }
 
+  /** What is recorded on this node alone, while that is all it may do; undefined on a volume that goes its way. */
+  pendingOf(volume: VolumeId): PendingChanges | undefined {
+    return this.#running.get(hexOf(volume))?.pending?.changes
+  }
+
   warningsOf(volume: VolumeId): readonly string[] {
     const running = this.#running.get(hexOf(volume))
     if (running === undefined) return []
@@ -138,8 +152,9 @@ export class VolumeManager {
     for (const { volume } of this.#running.values()) {
       const complete = volume.completeLength()
       await this.#parts.index.setCompleteLength(volume.id, volume.epoch, complete)
-      for (const { epoch, length } of complete === 0 ? [] : volume.earlier)
-        await this.#parts.index.setCompleteLength(volume.id, epoch, length)
+      // Nothing is complete while a chunk is missing that an earlier epoch names, or nobody knows which: all is looked at anew then.
+      for (const { epoch, length } of volume.earlier)
+        await this.#parts.index.setCompleteLength(volume.id, epoch, complete === 0 ? 0 : length)
       // Synced, with what was put before.
       await volume.readable?.catalog.flush()
     }
@@ -147,14 +162,8 @@ export class VolumeManager {
 
   /** Closes every volume, makes logs and catalogs anew from the packs, and opens everything again. */
   async rebuild(): Promise<{ versions: number; journalBlocks: number }> {
-    await this.#later(async () => {
-      this.#stale = false
-      await this.#closeAll()
-      await this.#journals?.close()
-      rmSync(this.#parts.home.journalDirectory, { recursive: true, force: true })
-      this.#journals = await this.#parts.openJournals(this.#parts.home.journalDirectory)
+    await this.#renew(async () => {
       for (const entry of this.#parts.authority.volumes()) await this.#parts.index.clear(entry.volume)
-      await this.#reconcile()
     })
     let [versions, journalBlocks] = [0, 0]
     for (const { volume } of this.#running.values()) {
@@ -166,8 +175,8 @@ export class VolumeManager {
 
   async stop(): Promise<void> {
     this.#stopped = true
-    await this.#work
-    await this.#closeCaptures()
+    await this.#queue
+    for (const running of this.#running.values()) await this.#work.end(running)
   }
 
   /** After the last checkpoint. */
@@ -177,22 +186,65 @@ export class VolumeManager {
   }
 
   #later(work: () => Promise<void>): Promise<void> {
-    const done = this.#work.then(work)
-    this.#work = done.catch((error: unknown) => {
+    const done = this.#queue.then(work)
+    this.#queue = done.catch((error: unknown) => {
       this.#parts.log.error({ err: error }, 'a volume could not be opened')
     })
     return done
   }
 
   async #openJournals(): Promise<JournalStore> {
+    const { openJournals, home, log } = this.#parts
+    const open = async (): Promise<JournalStore> =>
+      watchedJournals(await openJournals(home.journalDirectory), (error) => this.#damaged(error))
     try {
-      return await this.#parts.openJournals(this.#parts.home.journalDirectory)
+      return await open()
     } catch (error) {
       if (!hasCode(error, 'HF_JOURNAL_DAMAGED')) throw error
-      this.#parts.log.warn({ err: error }, 'the journal index is damaged; it is made anew from the packs')
-      rmSync(this.#parts.home.journalDirectory, { recursive: true, force: true })
-      return this.#parts.openJournals(this.#parts.home.journalDirectory)
+      log.warn({ err: error }, 'the journal index is damaged; it is made anew from the packs')
+      rmSync(home.journalDirectory, { recursive: true, force: true })
+      return open()
     }
+  }
+
+  /** Whoever met the damage has the error; here it is mended. */
+  #damaged(error: unknown): void {
+    if (this.#isDamaged || this.#stopped) return
+    this.#isDamaged = true
+    this.#parts.log.warn({ err: error }, 'a journal index is damaged')
+    // What is under way in the queue sees to it at its end.
+    this.#reconcileAll().catch(() => undefined)
+  }
+
+  /** The catalogs stay at first: they are made of the same frames. From the second time on they are made anew, too. */
+  async #mend(): Promise<void> {
+    while (this.#isDamaged && this.#mendCount < MENDS_MAX && !this.#stopped) {
+      this.#mendCount += 1
+      if (this.#mendCount === 1) await this.#renew(() => Promise.resolve())
+      else await this.rebuild()
+    }
+    if (!this.#isDamaged || this.#stopped) return
+    throw new HoldfastError(
+      'HF_JOURNAL_DAMAGED',
+      'the journal index is damaged again and again; the packs are untouched',
+      {
+        next: 'check the disk of the home, then start the node again',
+      },
+    )
+  }
+
+  /** Closes every volume, makes the logs anew from the packs, and opens everything again. */
+  #renew(clear: () => Promise<void>): Promise<void> {
+    return this.#later(async () => {
+      this.#isStale = false
+      this.#isDamaged = false
+      await this.#closeAll()
+      await this.#journals?.close()
+      rmSync(this.#parts.home.journalDirectory, { recursive: true, force: true })
+      this.#journals = await this.#openJournals()
+      await clear()
+      await this.#reconcile()
+    })
   }
 
   async #reconcile(): Promise<void> {
@@ -210,7 +262,8 @@ export class VolumeManager {
         else await this.#update(running, entry)
       } catch (error) {
         log.error({ err: error, volume: entry.name }, 'a volume could not be opened')
-        if (this.#starting) throw error
+        if (hasCode(error, 'HF_JOURNAL_DAMAGED')) this.#isDamaged = true
+        else if (this.#starting) throw error
       }
     }
     authority.place()
@@ -223,10 +276,7 @@ export class VolumeManager {
     }
     running.volume.updateEntry(entry)
     this.#parts.volumes.changed()
-    const { capture } = running
-    if (entry.protected || capture === undefined) return
-    running.capture = undefined
-    await capture.stop().catch((error: unknown) => this.#parts.log.warn({ err: error }, 'capture did not stop cleanly'))
+    if (!entry.protected && running.capture !== undefined) await this.#work.end(running)
   }
 
   async #open(entry: VolumeEntry): Promise<void> {
@@ -238,7 +288,7 @@ export class VolumeManager {
     const primary = equalBytes(entry.primary, self)
     const [first] = chain.epochs
     if (primary && first !== undefined) await writeFirstBlock(store, journals, home.signingKey, first)
-    const readable = await this.#openReadable(entry)
+    const readable = await openReadable(this.#parts, entry)
     const { volume, findings } = await openVolume({
       entry,
       epochs: chain.epochs,
@@ -261,6 +311,8 @@ export class VolumeManager {
       startLength,
       writer: undefined,
       capture: undefined,
+      pending: undefined,
+      pendingJournals: primary ? await findPendingJournals(store, entry.volume, self) : [],
       warnings,
       branches: chain.branches,
       doubt: undefined,
@@ -275,13 +327,13 @@ export class VolumeManager {
       this.#lost.set(hexOf(volume.id), [
         `${findings.lostBlocks} journal blocks that this node held are not on its drive any more; what members hold of them is fetched`,
       ])
-      this.#stale = true
+      this.#isStale = true
       return
     }
     this.#moves.moveOn(running)
     volume.onHead(() => this.#moves.moveOn(running))
-    if (primary && entry.protected)
-      void this.#capture(running).catch((error: unknown) => this.#captureFailed(running, error))
+    if (primary && (entry.protected || running.pendingJournals.length > 0))
+      void this.#begin(running).catch((error: unknown) => this.#work.failed(running, error))
   }
 
   #openedJournals(): JournalStore {
@@ -289,65 +341,23 @@ export class VolumeManager {
     throw new HoldfastError('HF_CLOSED', 'the node is stopping')
   }
 
-  async #openReadable(entry: VolumeEntry): Promise<ReadableParts | undefined> {
-    const { authority, self, index, random } = this.#parts
-    const member = entry.members.find(({ node }) => equalBytes(node, self))
-    if (member === undefined || !mayRead(member.role)) return undefined
-    const ring = decodeKeyRing(authority.keyRing(entry))
-    const keys = deriveVolumeKeys(ring)
-    const catalog = await openCatalog({ level: index.catalogLevel, volume: entry.volume })
-    return { ring, keys, codec: createRecordCodec(keys, entry.volume, random), catalog }
-  }
-
-  async #capture(running: Running): Promise<void> {
-    const { authority, home, clock, pending, room, log, pool, index } = this.#parts
-    const { volume } = running
+  async #begin(running: Running): Promise<void> {
     const reason = await this.#moves.reasonOfDoubt(running)
     if (!this.#isOpen(running)) return
     if (reason !== undefined) return this.#moves.resolveDoubt(running, reason)
-    const directory = authority.directoryOf(volume.id)
-    if (directory === undefined) {
-      const message = `this node does not know which directory it protects: holdfast protect DIR --name ${volume.name}`
-      running.failure = new HoldfastError('HF_SOURCE_UNAVAILABLE', message)
-      running.warnings.push(message)
-      return
-    }
-    const { catalog, codec } = volume.reader()
-    const writer = new VolumeWriter({
-      volume: volume.id,
-      epoch: volume.epoch,
-      log: volume.log,
-      catalog,
-      codec,
-      signingKey: home.signingKey,
-      clock,
-      pending,
-      room,
-      onCommitted: (frame, head, rows) => volume.committed(frame, head, rows),
-    })
-    running.writer = writer
-    await salvageAll(this.#parts, running, writer)
-    const capture = await startCapture({
-      volume,
-      directory,
-      writer,
-      pool,
-      service: this.#parts.capture,
-      stats: index.statStore(volume.id),
-      store: this.#parts.store,
-      log,
-      warnings: running.warnings,
-    })
-    // Doubt may have come up meanwhile, or the volume may have been closed: then nothing may be captured here.
-    if (running.writer !== writer || !this.#isOpen(running)) return capture.stop()
-    running.capture = capture
-    log.info({ volume: volume.name, directory }, 'capture runs')
+    await this.#work.begin(running)
   }
 
   async #reconcileAll(): Promise<void> {
     await this.#later(() => this.#reconcile())
+    if (this.#stopped) return
     // What the packs do not hold is not there: the logs are made anew, and what is lacking is asked of the members.
-    if (this.#stale && !this.#stopped) await this.rebuild()
+    if (this.#isStale) await this.rebuild()
+    if (!this.#isDamaged) return
+    this.#mending ??= this.#mend().finally(() => {
+      this.#mending = undefined
+    })
+    await this.#mending
   }
 
   async #reopen(running: Running): Promise<void> {
@@ -357,7 +367,7 @@ export class VolumeManager {
     await this.#reconcileAll()
   }
 
-  async #begin(running: Running, record: EpochRecord): Promise<void> {
+  async #beginEpoch(running: Running, record: EpochRecord): Promise<void> {
     const { store, home, log } = this.#parts
     await this.#later(() => writeFirstBlock(store, this.#openedJournals(), home.signingKey, epochOf(record)))
     log.info({ volume: running.volume.name, epoch: record.claim.epoch }, 'a new epoch begins')
@@ -368,30 +378,13 @@ export class VolumeManager {
     return !this.#stopped && this.#running.get(hexOf(running.volume.id)) === running
   }
 
-  #captureFailed(running: Running, error: unknown): void {
-    if (!this.#isOpen(running) || hasCode(error, 'HF_EPOCH_STALE')) return
-    const message = error instanceof Error ? error.message : String(error)
-    running.failure =
-      error instanceof HoldfastError ? error : new HoldfastError('HF_INTERNAL', message, { cause: error })
-    running.warnings.push(`capture does not run: ${message}`)
-    this.#parts.log.error({ err: error, volume: running.volume.name }, 'capture does not run')
-  }
-
-  async #closeCaptures(): Promise<void> {
-    for (const running of this.#running.values()) {
-      await stopCapture(running)
-      running.capture = undefined
-      running.writer = undefined
-    }
-  }
-
   async #closeAll(): Promise<void> {
-    await this.#closeCaptures()
+    for (const running of this.#running.values()) await this.#work.end(running)
     for (const running of this.#running.values()) await this.#closeOne(running)
   }
 
   async #closeOne(running: Running): Promise<void> {
-    await stopCapture(running)
+    await this.#work.end(running)
     this.#running.delete(hexOf(running.volume.id))
     this.#parts.volumes.remove(running.volume.id)
     await running.volume.close()

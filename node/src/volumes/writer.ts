@@ -17,8 +17,8 @@ export const FRAME_RECORD_BYTES_TARGET = 2 * MIB
 export interface VolumeWriterOptions {
   readonly volume: VolumeId
   readonly epoch: number
-  readonly log: JournalLog
-  readonly catalog: Catalog
+  readonly log: Pick<JournalLog, 'coreKey' | 'propose' | 'append'>
+  readonly catalog: Pick<Catalog, 'applied' | 'apply' | 'get'>
   readonly codec: RecordCodec
   readonly signingKey: SigningKey
   readonly clock: Clock
@@ -77,11 +77,12 @@ export class VolumeWriter implements CaptureSink {
     }, undefined)
   }
 
-  /** Records versions of an earlier journal once more; their chunks are durable. */
+  /** Records versions and deletions of another journal of this node once more, with the times that they have there; their chunks
+   *  are durable. */
   async commitAgain(rows: readonly CatalogRow[]): Promise<void> {
     await this.#commit((frames) => {
       for (const row of rows) {
-        const fields = this.#nextFields('put')
+        const fields = this.#nextFields(row.kind, row.timeMs)
         const state = stateOfRow(row)
         frames.add(this.#options.codec.seal(fields, state, row.refs), rowFor(fields, state, row.refs), [])
       }
@@ -193,9 +194,9 @@ export class VolumeWriter implements CaptureSink {
     }
   }
 
-  #nextFields(kind: RecordFields['kind']): RecordFields {
+  #nextFields(kind: RecordFields['kind'], nowMs = this.#options.clock.nowMs()): RecordFields {
     this.#seq += 1
-    this.#timeMs = Math.max(this.#timeMs, this.#options.clock.nowMs())
+    this.#timeMs = Math.max(this.#timeMs, nowMs)
     return { seq: this.#seq, epoch: this.#options.epoch, timeMs: this.#timeMs, kind }
   }
 

@@ -56,6 +56,7 @@ class World {
   /** Replaced by tests: what the capture of a volume does when it is flushed. */
   capture = (_name: string, _signal: AbortSignal): Promise<{ unreadableCount: number }> =>
     Promise.resolve({ unreadableCount: 0 })
+  pending: { count: number; sinceMs: number | undefined } | undefined
   readonly #captures = new Map<string, object>()
 
   readonly flush = createFlush(this.parts())
@@ -82,14 +83,19 @@ class World {
       volumes,
       captureOf,
       room: this.room,
+      pendingOf: () => this.pending,
       capturing: (id: Uint8Array) => Promise.resolve(this.volumes.length === 0 ? undefined : captureOf(id)),
       replication: { acks: () => this.acks, onAck: this.acked.add },
       authority: { nameOf: (id: Uint8Array) => (equalBytes(id, A) ? 'A' : 'B') },
     } as unknown as ServiceParts
   }
 
-  run(volume?: string, signal = new AbortController().signal): Promise<WorkEvent<FlushSummary>[]> {
-    const request = { level: 'quorum', timeoutMs: 5000, ...(volume === undefined ? {} : { volume }) } as const
+  run(
+    volume?: string,
+    signal = new AbortController().signal,
+    level: 'local' | 'quorum' = 'quorum',
+  ): Promise<WorkEvent<FlushSummary>[]> {
+    const request = { level, timeoutMs: 5000, ...(volume === undefined ? {} : { volume }) } as const
     return (async () => {
       const events: WorkEvent<FlushSummary>[] = []
       for await (const event of this.flush.flush(request, { signal })) events.push(event)
@@ -161,6 +167,30 @@ describe('flush', () => {
     await assert.rejects(flushed, { code: 'HF_DRIVE_FULL', next: 'make room' })
     world.capture = (_name, signal) => (signal.aborted ? Promise.reject(new Error('aborted')) : new Promise(() => {}))
     await assert.rejects(world.run('one'), { code: 'HF_DRIVE_FULL' })
+  })
+
+  it('in doubt: local is what is recorded on this node alone, and says so', async () => {
+    world.pending = { count: 3, sinceMs: 1000 }
+    const summary = (await world.run('one', undefined, 'local')).at(-1)
+    assert.ok(summary?.message_type === 'summary')
+    assert.deepEqual(summary.volumes[0]?.counted, ['A'])
+    assert.equal(summary.volumes[0]?.pendingChanges, 3)
+  })
+
+  it('in doubt: quorum waits for the next epoch, whatever members acknowledge of this one', async () => {
+    world.pending = { count: 3, sinceMs: 1000 }
+    const flushed = world.run('one')
+    await settle()
+    world.ack(1, 5)
+    await settle()
+    assert.ok(world.listeners > 0, 'it waits')
+    world.pending = undefined
+    world.volumes = [{ ...volumeOf('one', 1), epoch: 2 }]
+    world.changed.tell()
+    const summary = (await flushed).at(-1)
+    assert.ok(summary?.message_type === 'summary')
+    assert.equal(summary.volumes[0]?.epoch, 2)
+    assert.equal(summary.volumes[0]?.pendingChanges, undefined)
   })
 
   it('is out of time: says what stays true, exit code of a time-out', async () => {

@@ -11,50 +11,10 @@ import {
   type MemoryDriveOptions,
   type UnsyncedChange,
 } from '@holdfast/doubles'
-import { createEpochRecord, encodeEpochRecord } from '@holdfast/failover'
-import {
-  createMemoryJournalDisk,
-  createMemoryJournalStore,
-  encodeEpochBlock,
-  type MemoryJournalDisk,
-} from '@holdfast/journal'
-import { signRaw } from '@holdfast/keys'
-import { claimOf, epochOf, VoterRecords } from '../../src/epochs/index.ts'
-import {
-  check,
-  commit,
-  ENTRY,
-  Ledger,
-  Levels,
-  openWorld,
-  SELF,
-  SIGNING_KEY,
-  VOLUME,
-  type BinaryLevel,
-  type World,
-} from './pipeline.ts'
+import { createMemoryJournalDisk, type MemoryJournalDisk } from '@holdfast/journal'
+import { check, commit, Ledger, Levels, nextEpoch, openWorld, type BinaryLevel } from './pipeline.ts'
 
 const COMMITS = 6
-
-/** The writer leaves its epoch, certifies the next one by itself, being the only voter, and begins it. */
-async function nextEpoch({ store, volume }: World, ledger: Ledger): Promise<void> {
-  const home = { readState: () => undefined, writeState: () => undefined }
-  const records = new VoterRecords(home, SIGNING_KEY, () => undefined)
-  const claim = claimOf(volume, SELF, ENTRY.charterHash, records.of(VOLUME), [])
-  const { coreKey, identity } = epochOf({ claim, votes: [] })
-  const head = volume.acceptedHead()
-  assert.ok(head !== undefined)
-  const reply = records.consider({ claim, coreKey }, { isVoter: true, primary: SELF, knowsCharter: true, head })
-  assert.ok(reply.type === 'vote')
-  const record = createEpochRecord(claim, [{ node: SELF, signature: reply.signature }])
-  const log = await createMemoryJournalStore().open(identity)
-  const blocks = [encodeEpochBlock(encodeEpochRecord(record))]
-  const frame = { coreKey, start: 0, blocks, signature: signRaw(SIGNING_KEY, log.propose(blocks).signable) }
-  await store.commit(VOLUME, [], frame)
-  ledger.publish(frame)
-  ledger.epoch = claim.epoch
-  await store.close()
-}
 
 interface Case {
   readonly boundary: number

@@ -5,8 +5,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { blake3 } from '@holdfast/hash'
 import { createManualClock, createSeededRandom, type ManualClock, type MemoryDrive } from '@holdfast/doubles'
-import { createMemoryJournalStore, createRecordCodec, openCatalog, type MemoryJournalDisk } from '@holdfast/journal'
-import { createKeyRing, deriveVolumeKeys, signingKeyFromSeed } from '@holdfast/keys'
+import { createEpochRecord, encodeEpochRecord } from '@holdfast/failover'
+import {
+  createMemoryJournalStore,
+  createRecordCodec,
+  encodeEpochBlock,
+  openCatalog,
+  type MemoryJournalDisk,
+} from '@holdfast/journal'
+import { createKeyRing, deriveVolumeKeys, signingKeyFromSeed, signRaw } from '@holdfast/keys'
 import { asChunkId, asNodeId, asVolumeId, equalBytes, hexOf } from '@holdfast/ports'
 import type { ChunkId, CoreKey, JournalFrame } from '@holdfast/ports'
 import {
@@ -18,6 +25,8 @@ import {
   type PackWriter,
 } from '@holdfast/store-pack'
 import { Level } from 'level'
+import type { CaptureBatch } from '../../src/capture/index.ts'
+import { claimOf, epochOf, VoterRecords } from '../../src/epochs/index.ts'
 import type { Draft, IngestPool, SealedGroup } from '../../src/ingest/index.ts'
 import { readEpochs } from '../../src/volumes/epoch-chain.ts'
 import { openVolume } from '../../src/volumes/open-volume.ts'
@@ -189,16 +198,20 @@ function draftOf(path: string, parts: readonly { id: ChunkId; bytes: Uint8Array 
       chunk: id,
       offset: 0,
       length: bytes.byteLength,
-      fingerprint: new Uint8Array(16),
+      fingerprint: blake3(bytes).subarray(0, 16),
     })),
     refs: parts.map(({ id, bytes }) => ({ id, storedBytes: bytes.byteLength, kind: 'bundle' as const })),
     needs: parts.map(({ id }) => id),
   }
 }
 
-/** One commit of a file whose content two workers wrote. */
-export async function commit({ workers, pending, writer }: World, ledger: Ledger, name: string): Promise<void> {
-  const contents = [Buffer.from(`${name} left`.repeat(40)), Buffer.from(`${name} right`.repeat(40))]
+/** A file whose content two workers wrote, not durable yet, as capture hands it over. */
+export function storeFile(
+  { workers, pending }: Pick<World, 'workers' | 'pending'>,
+  name: string,
+  content = name,
+): { batch: CaptureBatch; chunks: readonly ChunkId[] } {
+  const contents = [Buffer.from(`${content} left`.repeat(40)), Buffer.from(`${content} right`.repeat(40))]
   const parts: { id: ChunkId; bytes: Uint8Array }[] = []
   const groups: SealedGroup[] = []
   for (const [worker, bytes] of contents.entries()) {
@@ -209,8 +222,34 @@ export async function commit({ workers, pending, writer }: World, ledger: Ledger
   }
   // The frames of two commits at once go to two packs: the later one may survive where the earlier does not.
   const group = groups[name.startsWith('b') ? 1 : 0]
-  await writer.commit({ drafts: [draftOf(name, parts)], deletions: [], ...(group === undefined ? {} : { group }) })
-  ledger.acknowledged.push({ path: name, chunks: parts.map(({ id }) => id) })
+  const batch = { drafts: [draftOf(name, parts)], deletions: [], ...(group === undefined ? {} : { group }) }
+  return { batch, chunks: parts.map(({ id }) => id) }
+}
+
+export async function commit(world: World, ledger: Ledger, name: string): Promise<void> {
+  const { batch, chunks } = storeFile(world, name)
+  await world.writer.commit(batch)
+  ledger.acknowledged.push({ path: name, chunks })
+}
+
+/** The writer leaves its epoch, certifies the next one by itself, being the only voter, and begins it. */
+export async function nextEpoch({ store, volume }: World, ledger: Ledger): Promise<void> {
+  const home = { readState: () => undefined, writeState: () => undefined }
+  const records = new VoterRecords(home, SIGNING_KEY, () => undefined)
+  const claim = claimOf(volume, SELF, ENTRY.charterHash, records.of(VOLUME), [])
+  const { coreKey, identity } = epochOf({ claim, votes: [] })
+  const head = volume.acceptedHead()
+  const context = { isVoter: true, primary: SELF, knowsCharter: true, ...(head === undefined ? {} : { head }) }
+  const reply = records.consider({ claim, coreKey }, context)
+  assert.ok(reply.type === 'vote')
+  const record = createEpochRecord(claim, [{ node: SELF, signature: reply.signature }])
+  const log = await createMemoryJournalStore().open(identity)
+  const blocks = [encodeEpochBlock(encodeEpochRecord(record))]
+  const frame = { coreKey, start: 0, blocks, signature: signRaw(SIGNING_KEY, log.propose(blocks).signable) }
+  await store.commit(VOLUME, [], frame)
+  ledger.publish(frame)
+  ledger.epoch = claim.epoch
+  await store.close()
 }
 
 export async function check({ store, volume }: World, ledger: Ledger): Promise<void> {

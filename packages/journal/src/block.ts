@@ -1,4 +1,5 @@
-/** Blocks of the journal: the epoch record, or the records of one commit (or of a part of it). */
+/** Blocks of journals: the record that opens an epoch or a pending journal, the records of one commit (or of a part of it), or the
+ *  end of a pending journal. */
 import { HoldfastError, JOURNAL_BLOCK_BYTES_MAX } from '@holdfast/ports'
 import { ByteWriter, decodeAll, readByte, readCount, readLengthAndBytes, readVersion } from '@holdfast/codec'
 import { RECORD_BYTES_MAX } from './record-codec.ts'
@@ -9,6 +10,8 @@ export const BLOCK_RECORDS_MAX = 256
 const BLOCK_VERSION = 1
 const TYPE_EPOCH = 0
 const TYPE_RECORDS = 1
+const TYPE_PENDING = 2
+const TYPE_PENDING_END = 3
 /** Version, type, count. */
 const BLOCK_HEADER_BYTES = 4
 /** Length before each record: one byte and four. */
@@ -18,6 +21,10 @@ export type Block =
   | { readonly type: 'records'; readonly records: readonly Uint8Array[] }
   /** Block 0 of a log: the claim and the votes that opened the epoch, as `failover` encodes them. */
   | { readonly type: 'epoch'; readonly record: Uint8Array }
+  /** Block 0 of a pending journal: what opened it, as its writer encodes it. */
+  | { readonly type: 'pending'; readonly opening: Uint8Array }
+  /** Last block of a pending journal: all of it is recorded in an epoch. */
+  | { readonly type: 'pending-end' }
 
 /** One block of 1 to `BLOCK_RECORDS_MAX` records. @throws HF_BAD_INPUT if they are too many, or too large for a block */
 export function encodeBlock(records: readonly Uint8Array[]): Uint8Array {
@@ -52,12 +59,24 @@ export function encodeEpochBlock(record: Uint8Array): Uint8Array {
   return bounded(new ByteWriter().byte(BLOCK_VERSION).byte(TYPE_EPOCH).lengthAndBytes(record).take())
 }
 
+/** Block 0 of a pending journal. @throws HF_BAD_INPUT */
+export function encodePendingBlock(opening: Uint8Array): Uint8Array {
+  return bounded(new ByteWriter().byte(BLOCK_VERSION).byte(TYPE_PENDING).lengthAndBytes(opening).take())
+}
+
+/** Last block of a pending journal. */
+export function encodePendingEnd(): Uint8Array {
+  return new ByteWriter().byte(BLOCK_VERSION).byte(TYPE_PENDING_END).take()
+}
+
 /** Byte arrays of the result are views on `bytes`. @throws HF_DECODE */
 export function decodeBlock(bytes: Uint8Array): Block {
   return decodeAll('a journal block', bytes, (reader) => {
     readVersion(reader, BLOCK_VERSION)
     const type = readByte(reader)
     if (type === TYPE_EPOCH) return { type: 'epoch', record: readLengthAndBytes(reader) }
+    if (type === TYPE_PENDING) return { type: 'pending', opening: readLengthAndBytes(reader) }
+    if (type === TYPE_PENDING_END) return { type: 'pending-end' }
     if (type !== TYPE_RECORDS) throw new RangeError(`blocks of type ${type} are unknown`)
     const count = readCount(reader, 1)
     if (count < 1 || count > BLOCK_RECORDS_MAX) throw new RangeError(`${count} records`)

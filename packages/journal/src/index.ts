@@ -1,5 +1,13 @@
 /** The signed log of records, its two implementations, and the catalog rebuilt from it. */
-export { BLOCK_RECORDS_MAX, decodeBlock, encodeBlock, encodeBlocks, encodeEpochBlock } from './block.ts'
+export {
+  BLOCK_RECORDS_MAX,
+  decodeBlock,
+  encodeBlock,
+  encodeBlocks,
+  encodeEpochBlock,
+  encodePendingBlock,
+  encodePendingEnd,
+} from './block.ts'
 export { APPLY_BACKLOG_MAX, clearCatalog, openCatalog } from './catalog/catalog.ts'
 export { compilePattern } from './catalog/pattern.ts'
 export { rowOf } from './catalog/rows.ts'
@@ -14,3 +22,4 @@ export { createHypercoreJournalStore } from './log/hypercore-store.ts'
 export { createMemoryJournalDisk, createMemoryJournalStore } from './log/memory-store.ts'
 export type { MemoryJournalDisk } from './log/memory-store.ts'
 export { APPEND_BACKLOG_MAX } from './log/signed-log.ts'
+export { createTreeLog, type TreeLog } from './log/tree-log.ts'

@@ -7,6 +7,8 @@ import {
   encodeBlock,
   encodeBlocks,
   encodeEpochBlock,
+  encodePendingBlock,
+  encodePendingEnd,
   RECORD_BYTES_MAX,
 } from '../src/index.ts'
 
@@ -75,6 +77,8 @@ describe('journal block', () => {
   it('golden blocks', () => {
     assert.equal(hexOf(encodeBlock([Uint8Array.of(1, 2), Uint8Array.of(3)])), '0101020201020103')
     assert.equal(hexOf(encodeEpochBlock(Uint8Array.of(1, 2))), '0100020102')
+    assert.equal(hexOf(encodePendingBlock(Uint8Array.of(1, 2))), '0102020102')
+    assert.equal(hexOf(encodePendingEnd()), '0103')
     assert.equal(hexOf(encodeBlock([new Uint8Array(300)])).slice(0, 12), '010101fd2c01')
   })
 })

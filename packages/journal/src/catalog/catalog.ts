@@ -61,6 +61,10 @@ class LevelCatalog implements Catalog {
     return this.#meta.applied
   }
 
+  get hasBaseline(): boolean {
+    return this.#meta.earliestIs === 'baseline'
+  }
+
   counts(): CatalogCounts {
     return this.#meta.counts
   }

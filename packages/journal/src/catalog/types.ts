@@ -64,6 +64,8 @@ export interface CatalogDifference {
  */
 export interface Catalog {
   readonly applied: CatalogApplied
+  /** Whether the record that ends the first complete capture is applied. */
+  readonly hasBaseline: boolean
   /** Rows in ascending `seq`; those at or below `applied.seq` are known and ignored, so that blocks may be applied again after a crash.
    *  Calls are done in order. Atomic in parts: a crash may leave a prefix of the rows with the position of before. Not durable
    *  before `flush`. A time that goes back is raised to the one before. @throws HF_BUSY if too many calls wait */
