@@ -33,6 +33,7 @@ export const volume = (change: Partial<VolumeStatus> = {}): VolumeStatus => ({
   pendingSince: null,
   degraded: false,
   copies: 3,
+  copiesWanted: 3,
   unreadableCount: 0,
   warnings: [],
   members: [member('eu', 'eu-1', { role: 'primary' }), member('us', 'us-1'), member('ap', 'ap-1')],

@@ -168,6 +168,11 @@ describe('commands that act, and status', () => {
       assert.match((await shown({ rpoSeconds: 2.5, pendingBytes: 2048 })).out, /last 3 s \(2\.0 KiB\) would be lost/)
       assert.match((await shown({ rpoSeconds: null })).out, /all of it would be lost/)
       assert.match((await shown({ coverage: null })).out, /not yet walked/)
+      const missing = await shown({ degraded: true, copies: 1, copiesWanted: 2 })
+      assert.match(missing.out, /degraded: 1 of 2 copies/)
+      const unknown = await shown({ role: 'none', rpoSeconds: null, files: 0 })
+      assert.match(unknown.out, /this node holds nothing of it, and does not know how it is/)
+      assert.doesNotMatch(unknown.out, /nothing would be lost/)
       const behind = member('us', 'us-1', { state: 'unreachable', completeLength: 9, lagSeconds: 75 })
       const bad = await shown({
         degraded: true,

@@ -141,6 +141,8 @@ export async function joinNode(
       request,
       signal,
     })
+  } catch (error) {
+    throw refusedByInviter(error)
   } finally {
     await transport.stop()
   }
@@ -181,6 +183,13 @@ export async function joinNode(
     role: node.role,
     listen: [listen],
   }
+}
+
+/** What the inviter says crosses the network without the next step. */
+function refusedByInviter(error: unknown): unknown {
+  if (!(error instanceof HoldfastError) || error.code !== 'HF_BAD_TOKEN' || error.next !== undefined) return error
+  const next = 'make a new token with holdfast invite on a node of the mesh'
+  return new HoldfastError(error.code, error.message, { cause: error, next })
 }
 
 /** @throws HF_HOME_EXISTS for a token of another mesh, or if there is nothing to learn; those of `learnCharter` */

@@ -29,7 +29,10 @@ describe('the first five minutes, on three separate homes', function () {
     assert.match(token.stdout, /^hf1\S+\n$/, 'the token alone is on standard output')
     writeFileSync(world.path('token'), token.stdout)
     await on(b, 'join', '@token', '--drive', world.path('mnt', 'd1'), '--listen', '127.0.0.1:0')
-    await b.up()
+    // As printed: nobody waits for B before A is asked whether everything is safe.
+    const starting = b.up()
+    assert.match((await on(a, 'flush')).stdout, /^data: quorum at seq \d+, acknowledged by \S+, \S+$/m)
+    await starting
     writeFileSync(world.path('token2'), (await on(a, 'invite', '--region', 'ap-1')).stdout)
     await on(c, 'join', '@token2', '--listen', '127.0.0.1:0')
     await c.up()

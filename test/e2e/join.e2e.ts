@@ -43,6 +43,7 @@ describe('joining a mesh', function () {
     const error = exitErrorOf(result)
     assert.deepEqual([result.code, error.hf_code], [exit, 'HF_BAD_TOKEN'], JSON.stringify(error))
     assert.match(error.message, says)
+    assert.match(error.next ?? '', /holdfast invite/)
     assert.equal(existsSync(`${node.home}/identity`), false, 'no home is left behind')
   }
   const tryJoin = async (node: TestNode, token: string): Promise<RunResult> =>

@@ -8,7 +8,7 @@ import type { GlobalOptions, Run } from '../io.ts'
 import { createOutput } from '../output.ts'
 import { followWork } from '../progress.ts'
 import { parseVolumePath } from '../text/paths.ts'
-import { countText, sizeText } from '../text/sizes.ts'
+import { countText, filesText, sizeText } from '../text/sizes.ts'
 import { atOf } from './ls.ts'
 
 export interface RestoreOptions extends GlobalOptions {
@@ -76,7 +76,7 @@ export const runRestore: Run<RestoreOptions> = async (signal, options, io) => {
 }
 
 function summaryLine(summary: RestoreSummary): string {
-  const parts = [`${countText(summary.files)} files`, sizeText(summary.bytes)]
+  const parts = [filesText(summary.files), sizeText(summary.bytes)]
   if (summary.skipped > 0) parts.push(`${countText(summary.skipped)} identical ones left alone`)
   if (summary.deleted > 0) parts.push(`${countText(summary.deleted)} deleted`)
   if (summary.fetchedBytes > 0) parts.push(`${sizeText(summary.fetchedBytes)} fetched from other members`)

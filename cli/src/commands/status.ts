@@ -5,7 +5,7 @@ import { withNode } from '../connect.ts'
 import { EXIT } from '../exit-codes.ts'
 import type { GlobalOptions, Run } from '../io.ts'
 import { printResult } from '../output.ts'
-import { countText, sizeText } from '../text/sizes.ts'
+import { countText, filesText, sizeText } from '../text/sizes.ts'
 import { tableLines } from '../text/table.ts'
 import { parseMoment, spanText } from '../text/times.ts'
 
@@ -58,12 +58,14 @@ function peerText({ name, region, state, blamed }: NodeStatus['peers'][number]):
 }
 
 function volumeLines(volume: VolumeStatus, nowMs: number, withMembers: boolean): string[] {
+  if (volume.role === 'none')
+    return ['', `${volume.name}: primary ${volume.primary}; this node holds nothing of it, and does not know how it is`]
   const place = volume.directory === undefined ? `primary ${volume.primary}` : `primary here, ${volume.directory}`
   const head =
-    `${volume.name}: ${place}, epoch ${volume.epoch}, ${countText(volume.files)} files, ` +
+    `${volume.name}: ${place}, epoch ${volume.epoch}, ${filesText(volume.files)}, ` +
     `${sizeText(volume.bytes)}, ${countText(volume.versions)} versions${volume.protected ? '' : ', no longer protected'}`
   const lines = ['', head, `  ${coverageText(volume, nowMs)}; ${riskText(volume)}`]
-  if (volume.degraded) lines.push(`  degraded: fewer copies than min(${volume.copies}, nodes of the mesh)`)
+  if (volume.degraded) lines.push(`  degraded: ${volume.copies} of ${volume.copiesWanted} copies`)
   if (volume.unreadableCount > 0) lines.push(`  ${countText(volume.unreadableCount)} paths could not be read`)
   lines.push(...volume.warnings.map((warning) => `  ${warning}`))
   if (withMembers) return [...lines, ...memberLines(volume.members, volume.length)]

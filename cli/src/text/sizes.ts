@@ -14,3 +14,6 @@ export function sizeText(bytes: number): string {
 
 /** With thousands separated: `12,034`. */
 export const countText = (count: number): string => count.toLocaleString('en-US')
+
+/** `1 file`, `2,000 files`. */
+export const filesText = (count: number): string => `${countText(count)} ${count === 1 ? 'file' : 'files'}`

@@ -82,7 +82,10 @@ export interface VolumeStatus {
   readonly pendingSince: string | null
   /** Fewer copies than min(copies asked for, nodes of the mesh). A copy that is in reach and still catching up with recent changes counts. */
   readonly degraded: boolean
+  /** Members in reach, this node included. */
   readonly copies: number
+  /** min(copies asked for, nodes of the mesh). */
+  readonly copiesWanted: number
   /** Paths that could not be read at the last look. */
   readonly unreadableCount: number
   /** Something that needs a person, in a sentence each: an unavailable directory, a gap, a failed drive. */

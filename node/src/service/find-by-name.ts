@@ -29,6 +29,10 @@ export function findByName<T>(
   }
   throw new HoldfastError('HF_NOT_FOUND', `there is no ${kind} ${text} here`, {
     next:
-      names.length === 0 ? `there are no ${kind}s yet: holdfast status` : `there are: ${names.slice(0, 20).join(', ')}`,
+      names.length > 0
+        ? `there are: ${names.slice(0, 20).join(', ')}`
+        : kind === 'volume'
+          ? 'this node holds no volume yet; one that has just joined is given copies once it reaches the others: holdfast status'
+          : `there are no ${kind}s yet: holdfast status`,
   })
 }

@@ -1,3 +1,4 @@
+import { holdsData, mayVote } from '@holdfast/charter'
 import { HoldfastError } from '@holdfast/ports'
 import type { NodeId, VolumeId } from '@holdfast/ports'
 import { z } from 'zod'
@@ -151,12 +152,13 @@ async function flushCapture({ room }: ServiceParts, capture: VolumeCapture, sign
 
 /** Waits for the members' acks; which members the level rests on, or undefined if the volume was opened anew meanwhile. */
 function untilReached(
-  { self, replication, volumes }: ServiceParts,
+  parts: ServiceParts,
   volume: Volume,
   length: number,
   level: FlushLevel,
   signal: AbortSignal,
 ): Promise<readonly NodeId[] | undefined> {
+  const { self, replication, volumes } = parts
   return new Promise((resolve, reject) => {
     const look = (): void => {
       if (volumes.get(volume.id) !== volume) {
@@ -164,6 +166,7 @@ function untilReached(
         resolve(undefined)
         return
       }
+      if (level === 'quorum' && !hasSecondMember(parts, volume)) return
       const counted = levelReached({ self, volume, length, level, acks: replication.acks(volume.id) })
       if (counted === undefined) return
       end()
@@ -186,6 +189,14 @@ function untilReached(
     if (signal.aborted) stop()
     else look()
   })
+}
+
+/** Whether the volume has the second holder that `quorum` means. Where the mesh has a node that can be one, a volume that was not
+ *  given it yet is not safe elsewhere, though its only voter is a majority. */
+function hasSecondMember({ authority }: ServiceParts, { members, entry }: Volume): boolean {
+  const possible = authority.nodes().filter(({ role }) => mayVote(role) && holdsData(role)).length
+  const holders = members.filter((member) => member.voter && holdsData(member.role)).length
+  return holders >= Math.min(2, entry.copies, possible)
 }
 
 function progressOf({ captureOf }: ServiceParts, volumes: readonly Volume[]): WorkEvent<FlushSummary> {

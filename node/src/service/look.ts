@@ -63,6 +63,11 @@ export function createLook(parts: ServiceParts): Look {
 
     async cat({ volume: name, path, at }, { signal }) {
       const volume = volumes.find(name)
+      if (path.byteLength === 0) {
+        throw new HoldfastError('HF_BAD_INPUT', `${volume.name} is a volume, not a file`, {
+          next: `holdfast ls ${volume.name}, then holdfast cat ${volume.name}:PATH`,
+        })
+      }
       const row = await rowAt(volume, path, at)
       if (row.type !== 'file') {
         throw new HoldfastError('HF_BAD_INPUT', `${volume.name}:${pathText(path)} is a ${row.type}, not a file`, {
@@ -73,7 +78,9 @@ export function createLook(parts: ServiceParts): Look {
         })
       }
       const notices = [...behindNotices(parts, volume)].map((notice) => notice.message)
-      for await (const notice of momentNotices(volume, at)) notices.push(notice.message)
+      // A version that was recorded by then is what was asked for, even if the first walk had not come to its end.
+      const moment = at !== undefined && row.timeMs <= at.timeMs ? undefined : at
+      for await (const notice of momentNotices(volume, moment)) notices.push(notice.message)
       return { size: row.size, notices, bytes: fileContent(parts, volume, row, signal) }
     },
   }

@@ -119,6 +119,7 @@ async function volumeStatus(parts: ServiceParts, entry: VolumeEntry): Promise<Vo
     pendingSince: pending?.sinceMs === undefined ? null : isoTime(pending.sinceMs),
     degraded: volume !== undefined && copies < wanted,
     copies,
+    copiesWanted: wanted,
     unreadableCount: capture?.unreadableCount ?? 0,
     warnings: [
       ...(capture?.message === undefined ? [] : [capture.message]),

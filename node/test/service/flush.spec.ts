@@ -32,7 +32,7 @@ function volumeOf(name: string, index: number) {
     role: 'primary',
     coreKey: asCoreKey(new Uint8Array(32).fill(index)),
     members: [voter(A), voter(B)],
-    entry: { protected: true, primary: A },
+    entry: { protected: true, primary: A, copies: 3 },
     log: { head: () => ({ length: 5 }) },
     reader: () => ({ catalog: { applied: { seq: 50 } } }),
     completeLength: () => 5,
@@ -53,6 +53,8 @@ class World {
     onChange: (listener: () => void): (() => void) => this.room.changed.add(listener),
   }
   volumes = [volumeOf('one', 1), volumeOf('two', 2)]
+  /** Of the nodes of the mesh. */
+  roles = ['full', 'full']
   /** Replaced by tests: what the capture of a volume does when it is flushed. */
   capture = (_name: string, _signal: AbortSignal): Promise<{ unreadableCount: number }> =>
     Promise.resolve({ unreadableCount: 0 })
@@ -86,7 +88,10 @@ class World {
       pendingOf: () => this.pending,
       capturing: (id: Uint8Array) => Promise.resolve(this.volumes.length === 0 ? undefined : captureOf(id)),
       replication: { acks: () => this.acks, onAck: this.acked.add },
-      authority: { nameOf: (id: Uint8Array) => (equalBytes(id, A) ? 'A' : 'B') },
+      authority: {
+        nameOf: (id: Uint8Array) => (equalBytes(id, A) ? 'A' : 'B'),
+        nodes: () => this.roles.map((role) => ({ role })),
+      },
     } as unknown as ServiceParts
   }
 
@@ -142,6 +147,46 @@ describe('flush', () => {
     assert.deepEqual(summary.volumes, [
       { volume: 'one', epoch: 1, length: 5, seq: 50, level: 'quorum', counted: ['A', 'B'], unreadableCount: 0 },
     ])
+  })
+
+  describe('of a volume that has no second member', () => {
+    const alone = (copies: number) => {
+      const [one] = world.volumes
+      assert.ok(one !== undefined)
+      world.volumes = [{ ...one, members: [voter(A)], entry: { ...one.entry, copies } }]
+    }
+    const levelOf = async (): Promise<string> => {
+      const summary = (await world.run('one')).at(-1)
+      assert.ok(summary?.message_type === 'summary')
+      const [flushed] = summary.volumes
+      return `${flushed?.level} by ${flushed?.counted.join()}`
+    }
+
+    it('in a mesh that has a node for it: waits until that is a member and has everything', async () => {
+      alone(3)
+      let done = false
+      const flushed = levelOf().finally(() => (done = true))
+      await settle()
+      assert.equal(done, false)
+      world.volumes[0]?.members.push(voter(B))
+      world.changed.tell()
+      await settle()
+      assert.equal(done, false)
+      world.ack(1, 5)
+      assert.equal(await flushed, 'quorum by A,B')
+    })
+
+    it('in a mesh of one, with one copy, or with nobody who may hold one and vote: that is `local`', async () => {
+      for (const [copies, roles] of [
+        [3, ['full']],
+        [1, ['full', 'full']],
+        [3, ['full', 'learner', 'vault', 'witness']],
+      ] as const) {
+        alone(copies)
+        world.roles = [...roles]
+        assert.equal(await levelOf(), 'local by A')
+      }
+    })
   })
 
   it('begins anew when the volume goes on to another epoch meanwhile', async () => {
