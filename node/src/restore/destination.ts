@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import path from 'node:path'
+import { RESTORE_NAME } from '@holdfast/capture'
 import { HoldfastError, KIB } from '@holdfast/ports'
 import { makeDirectory } from '../system/index.ts'
 import { pathText } from '../api/path-text.ts'
@@ -7,7 +8,7 @@ import type { RestoreRow } from './types.ts'
 import { destinationError, SETUID_BITS } from './tree-writer.ts'
 
 /** In a destination whose restore is not finished: what is being restored there. */
-export const MARKER_NAME = '.holdfast-restore'
+export const MARKER_NAME = RESTORE_NAME
 /** What is read of a marker: a name, a path and a moment are shorter. */
 const MARKER_BYTES_MAX = 64 * KIB
 const SLASH = 0x2f

@@ -9,6 +9,7 @@ import {
   libc,
   OPEN_DIRECTORY,
   O_CLOEXEC,
+  RESTORE_NAME,
   type Libc,
 } from '@holdfast/capture'
 import { HoldfastError } from '@holdfast/ports'
@@ -17,7 +18,7 @@ import { pathText } from '../api/path-text.ts'
 /** Directories kept open while a tree is written; each costs a descriptor. */
 export const OPEN_DIRECTORIES_MAX = 64
 /** How the name begins that a file has until it is whole; a later run of the same restore removes what a killed one left. */
-export const ASIDE_PREFIX = '.holdfast-restore-'
+export const ASIDE_PREFIX = `${RESTORE_NAME}-`
 
 /** Bits of a mode that let a file act as its owner or group. */
 export const SETUID_BITS = 0o6000

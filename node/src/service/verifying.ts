@@ -7,6 +7,7 @@ import type { RepairIndexSummary, VerifySummary } from '../api/volume-messages.t
 import type { WorkEvent } from '../api/work.ts'
 import type { Volume } from '../volumes/volume.ts'
 import { EventQueue } from './event-queue.ts'
+import { lostContent } from './lost-versions.ts'
 import type { ServiceParts } from './parts.ts'
 
 /** Method by which a node asks another to verify what it holds. */
@@ -60,16 +61,10 @@ export function createVerifying(
     for (const volume of wanted) {
       await volume.recheck()
       journalBlocks += volume.log.head().length
-      const unhealed = volume.completeness.missing(FINDINGS_NAMED_MAX, () => false)
-      if (unhealed.length > 0) {
-        events?.push({
-          message_type: 'error',
-          hf_code: 'HF_CHUNK_MISSING',
-          message: `volume ${volume.name} lacks ${volume.completeness.missingCount} chunks here`,
-        })
-      }
     }
     const healedCount = await parts.heal(wanted, signal)
+    if (events !== undefined)
+      for (const volume of wanted) for await (const finding of lostContent(volume, store, signal)) events.push(finding)
     return {
       node: authority.nameOf(parts.self),
       chunks: report.chunks,

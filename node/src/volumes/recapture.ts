@@ -24,7 +24,7 @@ export async function forgetLostContent(
   const missing = new Set(volume.completeness.missing(Number.POSITIVE_INFINITY, () => false).map(({ id }) => hexOf(id)))
   const lost: Uint8Array[] = []
   for await (const row of volume.reader().catalog.walk(new Uint8Array(0))) {
-    if (await names(row, missing, volume, store)) lost.push(row.path)
+    if (await needsAny(row, missing, volume, store)) lost.push(row.path)
   }
   // The rows stay, so that a deletion meanwhile is seen too; they only stop to match what is there.
   for (let start = 0; start < lost.length; start += STAT_ROWS_AT_ONCE) {
@@ -35,7 +35,8 @@ export async function forgetLostContent(
   return new Set(lost.map((path) => Buffer.from(path).toString('latin1')))
 }
 
-async function names(
+/** Whether a version needs one of these chunks (hex), recipes looked into. A recipe that cannot be read counts as lost too. */
+export async function needsAny(
   row: CatalogRow,
   missing: ReadonlySet<string>,
   volume: Volume,

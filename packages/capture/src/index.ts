@@ -1,5 +1,6 @@
 /** Walks and watches directories, tells what changed since a known state, and writes trees back faithfully. */
 export * from './directory-reader.ts'
+export { RESTORE_NAME } from './exclusion.ts'
 export * from './live-tree.ts'
 export * from './open-watcher.ts'
 export * from './paths.ts'

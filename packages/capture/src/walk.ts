@@ -1,4 +1,5 @@
 import type { OpenDirectory } from './directory-reader.ts'
+import { isOfRestore } from './exclusion.ts'
 import { KEYED, PENDING } from './live-tree.ts'
 import { type Look, NEW, openPath } from './look.ts'
 import { joinPath } from './paths.ts'
@@ -157,6 +158,7 @@ class Walk {
     if (!tree.isUsed(frame.entry)) return
     let entry = tree.child(frame.entry, bytes, start, end)
     if (entry >= 0) tree.stamp(entry, this.#look.number)
+    else if (isOfRestore(bytes, start, end)) return
     if (problem !== undefined) {
       this.#look.problem(path(), problem)
       return

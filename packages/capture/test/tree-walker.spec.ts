@@ -243,6 +243,22 @@ function walkerSuite(makeReader: () => DirectoryReader): void {
     assert.deepEqual(walk().vanished, [`${deep}/file`])
   })
 
+  it('leaves alone what a restore makes for itself, and nothing else of a like name', () => {
+    const own = ['.holdfast-restore', '.holdfast-restore-1f-2', 'd/.holdfast-restore-1f-3']
+    const others = [
+      '.holdfast',
+      '.holdfast-restored',
+      'd/a.holdfast-restore',
+      'd/.holdfast-restor',
+      'd/.holdfast-restoreX-',
+    ]
+    mkdirSync(at('d'))
+    for (const name of [...own, ...others]) write(name)
+    start()
+    assert.deepEqual(walk().changed.toSorted(), ['d', ...others].toSorted())
+    assert.deepEqual(check(...own, ...others).changed.toSorted(), others.toSorted())
+  })
+
   it('leaves excluded directories alone', () => {
     mkdirSync(at('d/skip'), { recursive: true })
     mkdirSync(at('skip'))
