@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { clearCatalog } from '@holdfast/journal'
-import { hexOf } from '@holdfast/ports'
+import { clearCatalog, openCatalog, type Catalog } from '@holdfast/journal'
+import { hasCode, hexOf } from '@holdfast/ports'
 import type { VolumeId } from '@holdfast/ports'
 import { openIndex, type OwnedIndex } from '@holdfast/store-pack'
 import { Level } from 'level'
@@ -14,6 +14,7 @@ const COPIES_KEY = Buffer.from('copies')
 const salvagedKey = (storedKey: Uint8Array): Uint8Array => Buffer.from(`salvaged ${hexOf(storedKey)}`)
 /** First byte of the keys of stat stores. Catalogs have `c`, sublevels `!`. */
 const STATS = Buffer.from('s')
+const BEHIND_ALL = Uint8Array.of(0xff)
 const BINARY = { keyEncoding: 'view', valueEncoding: 'view' } as const
 
 /** The levels of a node: one of the packs, one with catalogs and states of captured paths. */
@@ -38,9 +39,25 @@ export class IndexStore {
     }
   }
 
-  /** Where catalogs are: the level itself, since their keys say whose they are, and a sublevel costs every row twice as much. */
-  get catalogLevel(): IndexLevel {
-    return this.#level
+  /** Opens a catalog; a damaged one is cleared, to be made anew from the journal. It is in the level itself, since its keys say whose
+   *  they are, and a sublevel costs every row twice as much. */
+  async openCatalog(volume: VolumeId, onDamage: (error: unknown) => void): Promise<Catalog> {
+    const options = { level: this.#level, volume }
+    try {
+      return await openCatalog(options)
+    } catch (error) {
+      if (!hasCode(error, 'HF_JOURNAL_DAMAGED')) throw error
+      onDamage(error)
+      await clearCatalog(options)
+      return openCatalog(options)
+    }
+  }
+
+  /** Resolves when everything put so far is in tables. LevelDB writes its memory to a table before it compacts any range; this one is
+   *  behind all keys, so nothing else is done. */
+  async settle(): Promise<void> {
+    if (!isCompacting(this.#level)) throw new TypeError('a level that cannot write its memory to a table')
+    await this.#level.compactRange(BEHIND_ALL, BEHIND_ALL)
   }
 
   statStore(volume: VolumeId): StatStore {
@@ -120,4 +137,9 @@ async function openLevel(directory: string, onDamage: (error: unknown) => void):
     rmSync(directory, { recursive: true, force: true })
     return open()
   }
+}
+
+/** classic-level's, which the types of `level` do not name. */
+function isCompacting(level: object): level is { compactRange(start: Uint8Array, end: Uint8Array): Promise<void> } {
+  return 'compactRange' in level
 }

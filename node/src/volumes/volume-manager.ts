@@ -20,6 +20,7 @@ import type { IndexStore } from './index-store.ts'
 import { openReadable } from './open-readable.ts'
 import { openVolume } from './open-volume.ts'
 import type { PendingFrames } from './pending-frames.ts'
+import { flushDerived } from './flushing.ts'
 import { PrimaryWork } from './primary-work.ts'
 import { goOnWithRoom, type Running } from './running.ts'
 import type { Room } from './room.ts'
@@ -149,15 +150,10 @@ export class VolumeManager {
   /** Makes logs and catalogs durable up to what the packs hold; part of a checkpoint. */
   async flush(): Promise<void> {
     await this.#journals?.flush()
-    for (const { volume } of this.#running.values()) {
-      const complete = volume.completeLength()
-      await this.#parts.index.setCompleteLength(volume.id, volume.epoch, complete)
-      // Nothing is complete while a chunk is missing that an earlier epoch names, or nobody knows which: all is looked at anew then.
-      for (const { epoch, length } of volume.earlier)
-        await this.#parts.index.setCompleteLength(volume.id, epoch, complete === 0 ? 0 : length)
-      // Synced, with what was put before.
-      await volume.readable?.catalog.flush()
-    }
+    await flushDerived(
+      this.#parts.index,
+      [...this.#running.values()].map(({ volume }) => volume),
+    )
   }
 
   /** Closes every volume, makes logs and catalogs anew from the packs, and opens everything again. */

@@ -304,6 +304,53 @@ describe('catalog', () => {
       assert.equal(catalog.applied.seq, 0)
     })
 
+    describe('a batch that the power took, though later ones are there', () => {
+      const LINK = `63${'01'.repeat(16)}6c`
+      const reopen = async (): Promise<void> => {
+        await catalog.close()
+        catalog = await openCatalog({ level, volume: volumeOf(1) })
+      }
+      const linksOf = async (): Promise<string[]> => {
+        const keys = await level.keys({ keyEncoding: 'hex' }).all()
+        return keys.filter((key) => key.startsWith(LINK))
+      }
+      /** Of four batches the third is gone. */
+      const lose = async (place: number): Promise<void> => {
+        const key = (await linksOf())[place]
+        assert.ok(key !== undefined)
+        await level.del(key, { keyEncoding: 'hex' })
+      }
+      beforeEach(async () => {
+        for (const [index, name] of ['a', 'b', 'c', 'd'].entries()) await apply(putRow(file(name), index * 2 + 1, 1000))
+      })
+
+      it('is found at the next opening, wherever it is', async () => {
+        await reopen()
+        for (const place of [0, 1, 3]) {
+          await lose(place)
+          await catalog.close()
+          await assert.rejects(openCatalog({ level, volume: volumeOf(1) }), code('HF_JOURNAL_DAMAGED'))
+          await clearCatalog({ level, volume: volumeOf(1) })
+          catalog = await openCatalog({ level, volume: volumeOf(1) })
+          for (const [index, name] of ['a', 'b', 'c', 'd'].entries())
+            await apply(putRow(file(name), index * 2 + 1, 1000))
+        }
+        await reopen()
+        assert.equal(catalog.applied.seq, 7)
+      })
+
+      it('is not looked for up to where everything is in tables', async () => {
+        await catalog.flush(5)
+        assert.equal((await linksOf()).length, 1)
+        await reopen()
+        await catalog.flush()
+        await reopen()
+        await lose(0)
+        await catalog.close()
+        await assert.rejects(openCatalog({ level, volume: volumeOf(1) }), code('HF_JOURNAL_DAMAGED'))
+      })
+    })
+
     it('damaged rows have a code, and are cleared and applied again', async () => {
       await apply(putRow(file('a'), 1, 1000))
       for (const key of await level.keys({ keyEncoding: 'hex' }).all())

@@ -3,6 +3,7 @@ import type { VolumeId } from '@holdfast/ports'
 import { applyRows, freshRows, later } from './apply.ts'
 import type { AnyLevel, Batch, Database } from './database.ts'
 import { createDatabase } from './database.ts'
+import { assertLinked, encodeSeq } from './links.ts'
 import type { CatalogKeys } from './keys.ts'
 import { createCatalogKeys } from './keys.ts'
 import type { Meta } from './meta.ts'
@@ -35,7 +36,10 @@ export async function openCatalog<K, V>(options: { level: AnyLevel<K, V>; volume
   const database = createDatabase(options.level)
   const keys = createCatalogKeys(options.volume)
   const stored = await database.get(keys.meta)
-  return new LevelCatalog(database, keys, stored === undefined ? EMPTY_META : decodeMeta(stored))
+  if (stored === undefined) return new LevelCatalog(database, keys, EMPTY_META)
+  const meta = decodeMeta(stored)
+  await assertLinked(database, keys, meta.applied.seq)
+  return new LevelCatalog(database, keys, meta)
 }
 
 /** Removes a catalog without opening it: what to do about one that is damaged. */
@@ -86,7 +90,10 @@ class LevelCatalog implements Catalog {
     const stored = await this.#database.getMany(paths)
     const batch = this.#database.batch()
     const places = rows.map((_, place) => ({ key: paths[place] ?? ROOT, value: stored[place] }))
-    await this.#write(batch, applyRows(batch, this.#keys, this.#meta, rows, places, position))
+    const before = this.#meta.applied.seq
+    const meta = applyRows(batch, this.#keys, this.#meta, rows, places, position)
+    batch.put(this.#keys.link(meta.applied.seq), encodeSeq(before))
+    await this.#write(batch, meta)
   }
 
   async #move(position: AppliedPosition): Promise<void> {
@@ -100,8 +107,13 @@ class LevelCatalog implements Catalog {
     this.#meta = meta
   }
 
-  flush(): Promise<void> {
-    return this.#inTurn(() => this.#write(this.#database.batch(), this.#meta, true))
+  flush(settledSeq = 0): Promise<void> {
+    return this.#inTurn(async () => {
+      const batch = this.#database.batch()
+      if (settledSeq > 0) batch.put(this.#keys.settled, encodeSeq(settledSeq))
+      await this.#write(batch, this.#meta, true)
+      if (settledSeq > 0) await this.#database.clear(this.#keys.linksUpTo(settledSeq))
+    })
   }
 
   clear(): Promise<void> {

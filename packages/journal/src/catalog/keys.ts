@@ -6,6 +6,8 @@
  *   s ‖ seq                                   times and paths of some records from this one on
  *   t ‖ time                                  newest record of that ms
  *   m                                         position, counts
+ *   l ‖ seq                                   link: last record of a batch → last record of the batch before
+ *   f                                         record up to which no links are needed
  *
  * Paths hold no NUL, so rows sort by directory, name and age, whatever bytes a name has: `ab` never falls between the
  * versions of `a`. In this order a directory's children lie together, and every directory comes before what is in it,
@@ -30,19 +32,25 @@ const SLASH = 0x2f
 /** Above every 8-byte number in use, so that newer numbers sort first. */
 const NUMBER_MAX = 0xffff_ffff_ffff_ffffn
 
-const TABLES = { current: 0x63, history: 0x68, seq: 0x73, time: 0x74, meta: 0x6d } as const
+const TABLES = { current: 0x63, history: 0x68, seq: 0x73, time: 0x74, meta: 0x6d, link: 0x6c, settled: 0x66 } as const
 type Table = keyof typeof TABLES
 /** The two tables that are ordered by path. */
 export type PathTable = 'current' | 'history'
 
 export interface CatalogKeys {
   readonly meta: Uint8Array
+  readonly settled: Uint8Array
   /** Everything of the volume. */
   readonly all: KeyRange
   current(path: Uint8Array): Uint8Array
   history(path: Uint8Array, seq: number): Uint8Array
   seq(seq: number): Uint8Array
   time(timeMs: number): Uint8Array
+  link(seq: number): Uint8Array
+  /** Links of batches that end at or before `seq`. */
+  linksUpTo(seq: number): KeyRange
+  /** The others. */
+  linksAfter(seq: number): KeyRange
   /** All versions of one path in the history, from `seq` down. */
   versions(path: Uint8Array, seq?: number): KeyRange
   /** Direct children of a directory. */
@@ -74,6 +82,7 @@ export function createCatalogKeys(volume: VolumeId): CatalogKeys {
   })
   return {
     meta: key('meta'),
+    settled: key('settled'),
     all: { gte: join([CATALOG, volume]), lt: join([CATALOG, volume, 0xff]) },
     current: (path) => pathKey('current', path),
     history: (path, seq) => {
@@ -83,6 +92,9 @@ export function createCatalogKeys(volume: VolumeId): CatalogKeys {
     },
     seq: (seq) => key('seq', bigEndian(BigInt(seq))),
     time: (timeMs) => key('time', bigEndian(BigInt(timeMs))),
+    link: (seq) => key('link', bigEndian(BigInt(seq))),
+    linksUpTo: (seq) => between('link', [], [bigEndian(BigInt(seq) + 1n)]),
+    linksAfter: (seq) => between('link', [bigEndian(BigInt(seq) + 1n)], [bigEndian(NUMBER_MAX)]),
     versions: (path, seq) => {
       const lt = join([pathKey('history', path), NUL + 1])
       if (seq === undefined) return { gte: join([pathKey('history', path), NUL]), lt }
@@ -118,7 +130,7 @@ export function behindVersions(key: Uint8Array): Uint8Array {
 }
 
 /** The number at the end of a key: seq (of `history` as well) or time. */
-export function numberOf(table: 'history' | 'seq' | 'time', key: Uint8Array): number {
+export function numberOf(table: 'history' | 'seq' | 'time' | 'link', key: Uint8Array): number {
   const view = new DataView(key.buffer, key.byteOffset + key.byteLength - NUMBER_BYTES, NUMBER_BYTES)
   const number = view.getBigUint64(0)
   return Number(table === 'history' ? NUMBER_MAX - number : number)

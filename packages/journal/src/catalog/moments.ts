@@ -1,10 +1,10 @@
 /** Which record a moment means, and which version of a path is current then. */
-import { decodeAll, readUint } from '@holdfast/codec'
 import type { Database, Snapshot } from './database.ts'
 import type { CatalogKeys } from './keys.ts'
 import { numberOf } from './keys.ts'
+import { decodeSeq } from './links.ts'
 import type { Instant, Meta } from './meta.ts'
-import { damagedUnless, decodeIndexed, decodeRow } from './rows.ts'
+import { decodeIndexed, decodeRow } from './rows.ts'
 import { scanVersions } from './scan.ts'
 import type { CatalogRow, Moment, ResolvedMoment } from './types.ts'
 
@@ -33,7 +33,7 @@ export async function newestAt({ database, keys, snapshot, meta }: View, timeMs:
   if (!(time >= 0)) return undefined
   const entry = await database.last(keys.timesUpTo(time), snapshot)
   if (entry === undefined) return undefined
-  const seq = damagedUnless(() => decodeAll('a seq', entry[1], (reader) => readUint(reader)))
+  const seq = decodeSeq(entry[1])
   return { seq, timeMs: numberOf('time', entry[0]) }
 }
 

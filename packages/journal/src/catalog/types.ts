@@ -90,8 +90,9 @@ export interface Catalog {
   /** Newest record at or before the time; undefined if there is none. */
   seqAt(timeMs: number): Promise<{ seq: number; timeMs: number } | undefined>
   counts(): CatalogCounts
-  /** Everything applied so far survives a power loss once it resolves. */
-  flush(): Promise<void>
+  /** Everything applied so far survives a power loss once it resolves, or is found to be missing at the next opening. `settledSeq`: what
+   *  was applied up to there is in tables of the level, not only in its log, and is not looked at again. */
+  flush(settledSeq?: number): Promise<void>
   /** Empties it, to be built anew from the journal. */
   clear(): Promise<void>
   /** Waits for work in flight; idempotent. The level stays open: it is the caller's. */
