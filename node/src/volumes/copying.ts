@@ -47,7 +47,7 @@ export async function copyJournal(parts: CopyingParts, volume: Volume, member: N
 async function keyForCopy(store: CopyingParts['store'], volume: Volume, log: JournalLog): Promise<CoreKey> {
   const stored = store.journals().map((run) => run.coreKey)
   let number = 0
-  while (!equalBytes(copyKey(volume.coreKey, number), volume.storedKey)) number += 1
+  while (number < JOURNAL_COPIES_MAX && !equalBytes(copyKey(volume.coreKey, number), volume.storedKey)) number += 1
   for (number += 1; number <= JOURNAL_COPIES_MAX; number++) {
     const key = copyKey(volume.coreKey, number)
     if (!stored.some((each) => equalBytes(each, key))) return key

@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs'
-import type { EpochRecord } from '@holdfast/failover'
+import { claimHash, type Claim, type EpochRecord } from '@holdfast/failover'
 import { equalBytes, hexOf, SECOND_MS } from '@holdfast/ports'
 import type { Clock, JournalStore, NodeId } from '@holdfast/ports'
 import type { PackStore } from '@holdfast/store-pack'
@@ -81,12 +81,23 @@ export class EpochMoves {
       const { epoch } = newest.claim
       if (volume.role === 'primary') records.doubt(volume.id, epoch)
       else records.fence(volume.id, epoch)
-      learned.set(hexOf(volume.id), [...(learned.get(hexOf(volume.id)) ?? []), ...newer])
+      const before = learned.get(hexOf(volume.id)) ?? []
+      const fresh = newer.filter(({ claim }) => !before.some((known) => isSameClaim(known.claim, claim)))
+      // Opened anew with them, the volume stayed where it was: they do not continue what this node holds.
+      if (fresh.length === 0) return this.#warnOf(running, epoch)
+      learned.set(hexOf(volume.id), [...before, ...fresh])
       log.info({ volume: volume.name, epoch }, 'a later epoch of the volume is known')
       await this.#parts.reopen(running)
     } finally {
       running.moving = false
     }
+  }
+
+  #warnOf(running: Running, epoch: number): void {
+    const sentence = `members are in epoch ${epoch}, which does not follow from what this node holds; nothing of it is taken`
+    if (running.warnings.includes(sentence)) return
+    running.warnings.push(sentence)
+    this.#parts.log.error({ volume: running.volume.name, epoch }, sentence)
   }
 
   /** A volume whose log is cut goes on to the next epoch when it has the blocks below the cut. */
@@ -201,3 +212,5 @@ export class EpochMoves {
     }
   }
 }
+
+const isSameClaim = (a: Claim, b: Claim): boolean => equalBytes(claimHash(a), claimHash(b))

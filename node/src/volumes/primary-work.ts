@@ -1,5 +1,5 @@
 import type { SigningKey } from '@holdfast/keys'
-import { hasCode, HoldfastError } from '@holdfast/ports'
+import { HoldfastError } from '@holdfast/ports'
 import type { Clock, NodeId, Random } from '@holdfast/ports'
 import type { PackStore } from '@holdfast/store-pack'
 import type { Logger } from 'pino'
@@ -34,13 +34,24 @@ export interface PrimaryWorkParts {
 /** What runs on an open volume whose primary this node is: in an epoch that it may write in, and in doubt. */
 export class PrimaryWork {
   readonly #parts: PrimaryWorkParts
+  /** What is beginning, or has begun; never rejects. */
+  readonly #beginning = new WeakMap<Running, Promise<unknown>>()
 
   constructor(parts: PrimaryWorkParts) {
     this.#parts = parts
   }
 
   /** Writes in the volume's epoch: what waits to be recorded in it comes first, then capture runs. */
-  async begin(running: Running): Promise<void> {
+  begin(running: Running): Promise<void> {
+    const begun = this.#begin(running)
+    this.#beginning.set(
+      running,
+      begun.catch(() => undefined),
+    )
+    return begun
+  }
+
+  async #begin(running: Running): Promise<void> {
     const { index, store, log, pool } = this.#parts
     const { volume } = running
     const { catalog } = volume.reader()
@@ -82,6 +93,9 @@ export class PrimaryWork {
   async beginPending(running: Running): Promise<void> {
     const { self, signingKey, index, store, log, pool, clock, random } = this.#parts
     const { volume } = running
+    // A pending journal is either being recorded in an epoch or written.
+    await this.#beginning.get(running)
+    if (!this.#parts.isOpen(running)) return
     if (!volume.entry.protected || running.capture !== undefined || running.writer !== undefined) return
     const directory = this.#directoryOf(running)
     if (directory === undefined) return
@@ -134,7 +148,7 @@ export class PrimaryWork {
   /** Capture cannot run, for people. */
   failed(running: Running, error: unknown): void {
     // In doubt, and once the volume is opened anew, it was to end.
-    if (!this.#parts.isOpen(running) || (running.doubt !== undefined && hasCode(error, 'HF_EPOCH_STALE'))) return
+    if (!this.#parts.isOpen(running) || running.doubt !== undefined) return
     const message = error instanceof Error ? error.message : String(error)
     running.failure =
       error instanceof HoldfastError ? error : new HoldfastError('HF_INTERNAL', message, { cause: error })
