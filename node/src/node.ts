@@ -4,7 +4,7 @@ import { createHypercoreJournalStore } from '@holdfast/journal'
 import { sign, verify } from '@holdfast/keys'
 import { createLibp2pTransport } from '@holdfast/mesh-libp2p'
 import { asNodeId, equalBytes, HoldfastError } from '@holdfast/ports'
-import type { Admission, Drive, NodeId } from '@holdfast/ports'
+import type { Admission, Clock, Drive, NodeId } from '@holdfast/ports'
 import { openFsDrive, openPackStore, reserveBytesOf } from '@holdfast/store-pack'
 import { pino, type Logger } from 'pino'
 import { createAuthority, type Authority } from './authority/index.ts'
@@ -36,6 +36,8 @@ export interface StartNodeOptions {
   readonly verbosity: 0 | 1
   readonly version: string
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** @default this machine's */
+  readonly clock?: Clock
 }
 
 export interface RunningNode {
@@ -72,7 +74,7 @@ async function compose(options: StartNodeOptions, stack: Stack): Promise<Running
   stack.push(() => home.close())
   const log = createLog(options.verbosity === 1 ? 'debug' : config.log_level)
   for (const notice of home.notices) log.warn(notice)
-  const clock = createSystemClock()
+  const clock = options.clock ?? createSystemClock()
   const random = createSystemRandom()
   const self = asNodeId(home.signingKey.publicKey)
   const startedAtMonotonicMs = clock.monotonicMs()
