@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { RestoreSummary, WorkEvent } from '@holdfast/node/api'
+import type { DiffEntry, RestoreSummary, WorkEvent } from '@holdfast/node/api'
 import { HoldfastError } from '@holdfast/ports'
 import { treeEntry, version } from './answers.ts'
 import { events, failing, FakeNode, listing } from './fake-node.ts'
@@ -83,11 +83,17 @@ describe('commands that look at the history and restore it', () => {
     })
 
     it('diff', async () => {
-      const entry = { path: 'x', change: 'modified', type: 'file', sizeBefore: 10, sizeAfter: 2048 } as const
-      node.serve({
-        diff: () => listing([entry]),
-      })
-      assert.equal((await node.run(['diff', 'data', '10m ago', 'now'])).out, 'M x  (10 B -> 2.0 KiB)\n')
+      const sizes = { change: 'modified', type: 'file', sizeBefore: 10, sizeAfter: 2048 } as const
+      const entries: DiffEntry[] = [
+        { ...sizes, path: 'x', aspects: ['content', 'time'] },
+        { ...sizes, path: 'y', aspects: ['mode', 'owner'] },
+        { ...sizes, path: 'z', change: 'added', sizeBefore: null, aspects: [] },
+      ]
+      node.serve({ diff: () => listing(entries) })
+      assert.equal(
+        (await node.run(['diff', 'data', '10m ago', 'now'])).out,
+        'M x  (10 B -> 2.0 KiB, time)\nM y  (mode, owner)\n+ z  (2.0 KiB)\n',
+      )
       const request = node.calls[0]?.request as { from: { timeMs: number }; to: { timeMs: number } } | undefined
       assert.equal((request?.to.timeMs ?? 0) - (request?.from.timeMs ?? 0), 600_000)
     })
@@ -147,6 +153,7 @@ describe('commands that look at the history and restore it', () => {
       files: 12,
       directories: 2,
       symlinks: 0,
+      specials: 0,
       bytes: 4096,
       skipped: 3,
       deleted: 1,
@@ -182,6 +189,7 @@ describe('commands that look at the history and restore it', () => {
         delete: true,
         verify: true,
         dryRun: false,
+        privileged: false,
       })
     })
 

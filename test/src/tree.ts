@@ -1,13 +1,15 @@
 /** The judge of fidelity: what a directory tree is, entry by entry, and the first ways in which two trees differ. It shares no code
  *  with what it judges: names are bytes, contents are compared by SHA-256, times in nanoseconds. */
 import { createHash } from 'node:crypto'
-import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs'
+import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, type BigIntStats } from 'node:fs'
+import { attributesOf } from './attributes.ts'
 
-/** What can be compared. `links` is which paths are one file; `mtime` is in nanoseconds, directories and symlinks included. */
-export type Aspect = 'content' | 'mode' | 'owner' | 'mtime' | 'links'
+/** What can be compared. `links` is which paths are one file; `mtime` is in nanoseconds, directories and symlinks included; `attributes`
+ *  are the extended ones, ACLs among them; `holes`: what a file with holes takes on the drive. */
+export type Aspect = 'content' | 'mode' | 'owner' | 'mtime' | 'links' | 'attributes' | 'holes'
 
-/** What Holdfast keeps of every entry: all but hard links and extended attributes. */
-export const KEPT_ASPECTS: readonly Aspect[] = ['content', 'mode', 'owner', 'mtime']
+/** What Holdfast keeps of every entry. */
+export const KEPT_ASPECTS: readonly Aspect[] = ['content', 'mode', 'owner', 'mtime', 'links', 'attributes', 'holes']
 
 export interface TreeEntry {
   readonly type: 'file' | 'directory' | 'symlink' | 'other'
@@ -18,8 +20,13 @@ export interface TreeEntry {
   readonly mtimeNs: bigint
   /** Bytes; 0 for all but files. */
   readonly size: number
-  /** SHA-256 in hex of a file's content, or the target of a symlink in latin1; empty for the rest. */
+  /** SHA-256 in hex of a file's content, the target of a symlink in latin1, or what kind of special file it is, with the numbers of a device;
+   *  empty for a directory. */
   readonly content: string
+  /** `name=value` in hex, one a line, in order of name. */
+  readonly attributes: string
+  /** Bytes that a file with holes takes on the drive; undefined without holes. */
+  readonly sparseBytes: number | undefined
   /** First path of the group of hard links that this is part of; undefined when it stands alone. */
   readonly linkedTo: string | undefined
 }
@@ -57,21 +64,30 @@ function namesIn(root: string, prefix: string): string[] {
 
 function describe(absolute: Buffer, path: string, firstByInode: Map<string, string>, buffer: Buffer): TreeEntry {
   const stat = lstatSync(absolute, { bigint: true })
-  const shared = { owner: `${stat.uid}:${stat.gid}`, mtimeNs: stat.mtimeNs, linkedTo: undefined }
+  let linkedTo: string | undefined
+  if (stat.nlink > 1n && !stat.isDirectory()) {
+    const inode = `${stat.dev}:${stat.ino}`
+    linkedTo = firstByInode.get(inode) ?? path
+    firstByInode.set(inode, linkedTo)
+  }
+  const owner = `${stat.uid}:${stat.gid}`
+  const shared = { owner, mtimeNs: stat.mtimeNs, linkedTo, attributes: attributesOf(absolute), sparseBytes: undefined }
   const mode = Number(stat.mode & 0o7777n)
   if (stat.isSymbolicLink()) {
     const content = readlinkSync(absolute, { encoding: 'buffer' }).toString('latin1')
     return { ...shared, type: 'symlink', mode: 0, size: 0, content }
   }
   if (stat.isDirectory()) return { ...shared, type: 'directory', mode, size: 0, content: '' }
-  if (!stat.isFile()) return { ...shared, type: 'other', mode, size: 0, content: '' }
-  let linkedTo: string | undefined
-  if (stat.nlink > 1n) {
-    const inode = `${stat.dev}:${stat.ino}`
-    linkedTo = firstByInode.get(inode) ?? path
-    firstByInode.set(inode, linkedTo)
-  }
-  return { ...shared, type: 'file', mode, size: Number(stat.size), content: sha256(absolute, buffer), linkedTo }
+  if (!stat.isFile()) return { ...shared, type: 'other', mode, size: 0, content: kindOf(stat) }
+  const diskBytes = Number(stat.blocks) * 512
+  const sparseBytes = diskBytes < stat.size ? diskBytes : undefined
+  return { ...shared, type: 'file', mode, size: Number(stat.size), content: sha256(absolute, buffer), sparseBytes }
+}
+
+function kindOf(stat: BigIntStats): string {
+  if (stat.isFIFO()) return 'fifo'
+  if (stat.isSocket()) return 'socket'
+  return `${stat.isBlockDevice() ? 'block' : 'character'} device ${stat.rdev}`
 }
 
 function sha256(file: Buffer, buffer: Buffer): string {
@@ -123,6 +139,10 @@ function valueOf(aspect: Aspect, entry: TreeEntry): string {
       return entry.mtimeNs.toString()
     case 'links':
       return entry.linkedTo === undefined ? 'alone' : shown(entry.linkedTo)
+    case 'attributes':
+      return entry.attributes === '' ? 'none' : entry.attributes
+    case 'holes':
+      return entry.sparseBytes === undefined ? 'none' : `${entry.sparseBytes} bytes on the drive`
   }
 }
 

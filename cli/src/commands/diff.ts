@@ -38,7 +38,10 @@ export const runDiff: Run<DiffOptions> = async (signal, options, io) => {
 
 function diffLine(entry: DiffEntry): string {
   const sizes = [entry.sizeBefore, entry.sizeAfter].filter((size) => size !== null).map(sizeText)
-  const detail = entry.type === 'file' && sizes.length > 0 ? `  (${sizes.join(' -> ')})` : ''
+  const hasSize = entry.type === 'file' && (entry.change !== 'modified' || entry.aspects.includes('content'))
+  const details = hasSize && sizes.length > 0 ? [sizes.join(' -> ')] : []
+  details.push(...entry.aspects.filter((aspect) => aspect !== 'content'))
+  const detail = details.length > 0 ? `  (${details.join(', ')})` : ''
   return `${MARK[entry.change]} ${pathOfField(entry)}${entry.type === 'directory' ? '/' : ''}${detail}`
 }
 

@@ -45,13 +45,15 @@ export function atOf(text: string | undefined, nowMs: number): { at?: string } {
 
 function entryLine(entry: TreeEntry): string {
   const owner = `${entry.uid}:${entry.gid}`.padEnd(9)
-  const size = (entry.type === 'file' ? sizeText(entry.size) : '').padStart(9)
+  const size = (entry.type === 'file' ? sizeText(entry.size) : (entry.device ?? '')).padStart(9)
   const mtime = entry.mtime.slice(0, 19).replace('T', ' ')
   const suffix = entry.type === 'directory' ? '/' : entry.type === 'symlink' ? ` -> ${targetText(entry)}` : ''
-  return `${TYPE_LETTER[entry.type]}${entry.mode} ${owner} ${size} ${mtime} ${pathOfField(entry)}${suffix}${entry.torn ? ' (torn)' : ''}`
+  const letter = entry.special === undefined ? TYPE_LETTER[entry.type] : SPECIAL_LETTER[entry.special]
+  return `${letter}${entry.mode} ${owner} ${size} ${mtime} ${pathOfField(entry)}${suffix}${entry.torn ? ' (torn)' : ''}`
 }
 
 const TYPE_LETTER = { file: '-', directory: 'd', symlink: 'l', other: '?' } as const
+const SPECIAL_LETTER = { fifo: 'p', character: 'c', block: 'b' } as const
 
 function targetText({ target, targetBytes }: TreeEntry): string {
   return targetBytes === undefined

@@ -20,6 +20,7 @@ export interface RestoreOptions extends GlobalOptions {
   readonly delete: boolean
   readonly verify: boolean
   readonly dryRun: boolean
+  readonly privileged: boolean
 }
 
 interface Flags {
@@ -29,6 +30,7 @@ interface Flags {
   readonly delete?: true
   readonly verify?: true
   readonly dryRun?: true
+  readonly privileged?: true
 }
 
 export const defineRestore: Define = (parent, start) => {
@@ -44,6 +46,7 @@ export const defineRestore: Define = (parent, start) => {
     .option('--delete', 'with --in-place: delete extra files')
     .option('--verify', 'read everything back')
     .option('--dry-run', 'say what would be done')
+    .option('--privileged', 'make devices, and set setuid and setgid bits and file capabilities')
     .action((target: string, flags: Flags) => {
       start(runRestore, {
         target,
@@ -52,6 +55,7 @@ export const defineRestore: Define = (parent, start) => {
         delete: flags.delete ?? false,
         verify: flags.verify ?? false,
         dryRun: flags.dryRun ?? false,
+        privileged: flags.privileged ?? false,
         ...given({ at: flags.at }),
       })
     })
@@ -60,13 +64,13 @@ export const defineRestore: Define = (parent, start) => {
 /** Exit code 1 when something of it could not be written. */
 export const runRestore: Run<RestoreOptions> = async (signal, options, io) => {
   const { volume, path } = parseVolumePath(options.target)
-  const { inPlace, verify, dryRun } = options
+  const { inPlace, verify, dryRun, privileged } = options
   if (options.delete && !inPlace) throw new HoldfastError('HF_BAD_INPUT', '--delete is only for --in-place')
   const to = resolve(io.workingDirectory, options.to)
   const at = atOf(options.at, io.clock.nowMs())
   return withNode(signal, options, io, async (node) => {
     const events = node.restore(
-      { volume, path, to, inPlace, delete: options.delete, verify, dryRun, ...at },
+      { volume, path, to, inPlace, delete: options.delete, verify, dryRun, privileged, ...at },
       { signal },
     )
     const summary = await followWork(options, io, events)

@@ -20,6 +20,12 @@ export interface TreeEntry extends PathField {
   /** Symbolic links only. */
   readonly target?: string
   readonly targetBytes?: string
+  /** Which kind of `other` it is. */
+  readonly special?: 'fifo' | 'character' | 'block'
+  /** Of a device: `MAJOR:MINOR`. */
+  readonly device?: string
+  /** Names of extended attributes, bytes that are not UTF-8 as `%XX`. */
+  readonly xattrs?: readonly string[]
   /** The version that is current at the moment asked for. */
   readonly seq: number
   readonly time: string
@@ -57,8 +63,12 @@ export interface DiffRequest {
   readonly to: Moment
 }
 
+type DiffAspect = 'content' | 'type' | 'mode' | 'owner' | 'time' | 'attributes' | 'links' | 'holes'
+
 export interface DiffEntry extends PathField {
   readonly change: 'added' | 'removed' | 'modified'
+  /** What of it was modified; empty otherwise. */
+  readonly aspects: readonly DiffAspect[]
   /** Of the later one; of the earlier one if it was removed. */
   readonly type: EntryType
   readonly sizeBefore: number | null
@@ -91,6 +101,8 @@ export interface RestoreRequest {
   /** Reads back what was written. */
   readonly verify: boolean
   readonly dryRun: boolean
+  /** Makes devices, and sets setuid and setgid bits and file capabilities. */
+  readonly privileged: boolean
 }
 
 export interface RestoreSummary {
@@ -102,6 +114,8 @@ export interface RestoreSummary {
   readonly files: number
   readonly directories: number
   readonly symlinks: number
+  /** Fifos and devices. */
+  readonly specials: number
   readonly bytes: number
   /** Identical ones that were left alone. */
   readonly skipped: number

@@ -86,6 +86,7 @@ export const requestSchemas = {
       delete: z.boolean(),
       verify: z.boolean(),
       dryRun: z.boolean(),
+      privileged: z.boolean(),
     })
     .refine((request) => request.inPlace || !request.delete, { path: ['delete'], message: 'needs inPlace' }),
   verify: z.strictObject({ volume: name.exactOptional(), readData: z.boolean(), mesh: z.boolean() }),

@@ -1,11 +1,22 @@
 import fs from 'node:fs'
 import path from 'node:path'
-import { RESTORE_NAME } from '@holdfast/capture'
-import { HoldfastError, KIB } from '@holdfast/ports'
+import {
+  ACL_ACCESS,
+  createXattrReader,
+  cString,
+  deviceNumber,
+  libc,
+  placeOfPath,
+  RESTORE_NAME,
+} from '@holdfast/capture'
+import { equalBytes, HoldfastError, KIB } from '@holdfast/ports'
 import { makeDirectory } from '../system/index.ts'
 import { pathText } from '../api/path-text.ts'
 import type { RestoreRow } from './types.ts'
-import { destinationError, SETUID_BITS } from './tree-writer.ts'
+import { ALL_ABILITIES, keptXattrs, type Abilities } from './abilities.ts'
+import { SETUID_BITS } from './attribute-writer.ts'
+import { probe } from './probe.ts'
+import { destinationError } from './tree-writer.ts'
 
 /** In a destination whose restore is not finished: what is being restored there. */
 export const MARKER_NAME = RESTORE_NAME
@@ -93,10 +104,30 @@ export function closeDestination(to: Uint8Array): void {
   fs.rmSync(inDestination(to, Buffer.from(MARKER_NAME)), { force: true })
 }
 
-/** Tells whether what is at a place has the version's type, size, time, mode and, for the superuser, owner. Behind a link or file
- *  that stands where a directory belongs nothing is identical. */
-export function createComparison(to: Uint8Array, setuid: boolean): (file: Uint8Array, row: RestoreRow) => boolean {
-  const own = process.getuid?.() === 0
+/** What the destination can keep. @throws HF_DESTINATION */
+export function probeDestination(to: Uint8Array, privileged: boolean): Abilities {
+  const calls = libc()
+  if (calls === undefined) return ALL_ABILITIES
+  let root: number | undefined
+  try {
+    root = fs.openSync(Buffer.from(to), fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)
+    return probe(calls, root, privileged)
+  } catch (cause) {
+    throw destinationError(to, cause)
+  } finally {
+    if (root !== undefined) fs.closeSync(root)
+  }
+}
+
+/** Tells whether what is at a place has the version's type, size, time, mode, owner and attributes, as far as the destination keeps
+ *  them. Behind a link or file that stands where a directory belongs nothing is identical. */
+export function createComparison(
+  to: Uint8Array,
+  abilities: Abilities,
+  privileged: boolean,
+): (file: Uint8Array, row: RestoreRow) => boolean {
+  const own = !abilities.lacks.has('owners')
+  const sameXattrs = createXattrComparison()
   let reached = { directory: '', real: true }
 
   /** Rows come directory by directory: the last answer is the next one's. */
@@ -117,15 +148,41 @@ export function createComparison(to: Uint8Array, setuid: boolean): (file: Uint8A
     const stat = statOf(place)
     if (stat === undefined || stat.mtimeNs !== row.mtimeNs) return false
     if (own && (Number(stat.uid) !== row.uid || Number(stat.gid) !== row.gid)) return false
-    if (row.type === 'symlink') {
-      return (
-        stat.isSymbolicLink() && Buffer.compare(fs.readlinkSync(place, 'buffer'), Buffer.from(row.target ?? [])) === 0
-      )
-    }
-    const mode = setuid ? row.mode : row.mode & ~SETUID_BITS
-    return stat.isFile() && Number(stat.size) === row.size && Number(stat.mode & 0o7777n) === mode
+    const mode = privileged ? row.mode : row.mode & ~SETUID_BITS
+    if (row.type !== 'symlink' && Number(stat.mode & 0o7777n) !== mode) return false
+    return isSameThing(place, stat, row) && sameXattrs(place, keptXattrs(row, abilities, privileged) ?? [])
   }
 }
+
+function isSameThing(place: Buffer, stat: fs.BigIntStats, { type, size, target, special }: RestoreRow): boolean {
+  if (type === 'symlink')
+    return stat.isSymbolicLink() && Buffer.compare(fs.readlinkSync(place, 'buffer'), Buffer.from(target ?? [])) === 0
+  if (type === 'file') return stat.isFile() && Number(stat.size) === size
+  if (special === undefined) return false
+  if (special.kind === 'fifo') return stat.isFIFO()
+  const isKind = special.kind === 'block' ? stat.isBlockDevice() : stat.isCharacterDevice()
+  return isKind && stat.rdev === deviceNumber(special.major, special.minor)
+}
+
+/** Whether a place has these attributes, and no other of a user or access list. What the system itself adds does not count. */
+function createXattrComparison(): (place: Buffer, wanted: NonNullable<RestoreRow['xattrs']>) => boolean {
+  const calls = libc()
+  const read = createXattrReader()
+  return (place, wanted) => {
+    const found = calls === undefined ? NO_XATTRS : read(placeOfPath(calls, cString(place)))
+    if (typeof found === 'string') return false
+    const left = new Map(found.xattrs.map(({ name, value }) => [Buffer.from(name).toString('latin1'), value]))
+    for (const { name, value } of wanted) {
+      const key = Buffer.from(name).toString('latin1')
+      const there = left.get(key)
+      if (there === undefined || !equalBytes(there, value)) return false
+      left.delete(key)
+    }
+    return ![...left.keys()].some((name) => name.startsWith('user.') || name === ACL_ACCESS)
+  }
+}
+
+const NO_XATTRS = { xattrs: [], leftOut: 0 } as const
 
 function statOf(place: Buffer): fs.BigIntStats | undefined {
   try {

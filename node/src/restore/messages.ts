@@ -1,10 +1,14 @@
-import type { Attributes, FileAttributes } from './tree-writer.ts'
+import type { SpecialFile } from '@holdfast/capture'
+import type { Abilities } from './abilities.ts'
+import type { Attributes, Unkept } from './attribute-writer.ts'
+import type { FileAttributes } from './tree-writer.ts'
 
 /** What a restore thread is started with. */
 export interface RestoreThreadData {
   readonly to: Uint8Array
   readonly keyRing: Uint8Array
-  readonly setuid: boolean
+  readonly privileged: boolean
+  readonly abilities: Abilities
   /** Part of the names of files that are not whole yet. */
   readonly run: string
 }
@@ -20,7 +24,12 @@ export type RestoreTask =
   | { readonly type: 'directories'; readonly paths: readonly Uint8Array[] }
   | {
       readonly type: 'links'
-      readonly links: readonly (Attributes & { readonly path: Uint8Array; readonly target: Uint8Array })[]
+      readonly links: readonly LinkToWrite[]
+    }
+  /** Further names of what is there; the answer lists those that were links to it already. */
+  | {
+      readonly type: 'hard-links'
+      readonly links: readonly { readonly path: Uint8Array; readonly existing: Uint8Array }[]
     }
   | {
       readonly type: 'directory-attributes'
@@ -38,6 +47,12 @@ export type RestoreTask =
   /** Closes every descriptor; nothing may follow. */
   | { readonly type: 'close' }
 
+/** A symbolic link, a fifo or a device. */
+export interface LinkToWrite extends Attributes {
+  readonly path: Uint8Array
+  readonly what: Uint8Array | SpecialFile
+}
+
 export interface RestoreRequest {
   readonly id: number
   readonly task: RestoreTask
@@ -49,6 +64,8 @@ export type RestoreReply =
       readonly type: 'done'
       /** For `chunk` and `verify`: indexes of the pieces or files that are not as they should be. */
       readonly different: readonly number[]
+      /** Extended attributes that were refused. */
+      readonly unkept: readonly Unkept[]
     }
   | {
       readonly id: number

@@ -12,6 +12,8 @@ export interface Piece {
   readonly fileOffset: number
   /** Given where the piece is the whole file: it is finished at once. */
   readonly whole?: FileAttributes
+  /** Blocks of zeros are left out: the file has holes. */
+  readonly sparse: boolean
 }
 
 /**
@@ -23,13 +25,15 @@ export interface Piece {
  *    8  length, u32
  *   12  offset in the file, f64
  *   20  fingerprint, 16 bytes
- *   36  1 if the piece is the whole file, u8
+ *   36  flags: 1 the piece is the whole file, 2 the file has holes, u8
  *   37  bytes of the path, u32
  *   41  path
  *       of a whole file: mode, uid, gid, u32 each; time, i64. Its size is the piece's length.
  */
 const FIXED_BYTES = 41
 const WHOLE_BYTES = 20
+const WHOLE = 1
+const SPARSE = 2
 /** A few small files, or the segments of one large file in a chunk. */
 const FIRST_BYTES = 512
 
@@ -39,7 +43,7 @@ export class PieceWriter {
   #view = new DataView(this.#bytes.buffer)
   #end = 0
 
-  add({ aside, path, offset, length, fingerprint, fileOffset, whole }: Piece): void {
+  add({ aside, path, offset, length, fingerprint, fileOffset, whole, sparse }: Piece): void {
     const at = this.#end
     this.#end += FIXED_BYTES + path.byteLength + (whole === undefined ? 0 : WHOLE_BYTES)
     if (this.#end > this.#bytes.byteLength) this.#grow()
@@ -49,7 +53,7 @@ export class PieceWriter {
     view.setUint32(at + 8, length, true)
     view.setFloat64(at + 12, fileOffset, true)
     this.#bytes.set(fingerprint, at + 20)
-    view.setUint8(at + 36, whole === undefined ? 0 : 1)
+    view.setUint8(at + 36, (whole === undefined ? 0 : WHOLE) | (sparse ? SPARSE : 0))
     view.setUint32(at + 37, path.byteLength, true)
     this.#bytes.set(path, at + FIXED_BYTES)
     if (whole === undefined) return
@@ -79,7 +83,8 @@ export function* piecesOf(bytes: Uint8Array): Generator<Piece> {
   for (let at = 0; at < bytes.byteLength;) {
     const after = at + FIXED_BYTES + view.getUint32(at + 37, true)
     const length = view.getUint32(at + 8, true)
-    const isWhole = view.getUint8(at + 36) === 1
+    const flags = view.getUint8(at + 36)
+    const isWhole = (flags & WHOLE) !== 0
     const piece = {
       aside: view.getUint32(at, true),
       offset: view.getUint32(at + 4, true),
@@ -87,6 +92,7 @@ export function* piecesOf(bytes: Uint8Array): Generator<Piece> {
       fileOffset: view.getFloat64(at + 12, true),
       fingerprint: bytes.subarray(at + 20, at + 20 + FINGERPRINT_BYTES),
       path: bytes.subarray(at + FIXED_BYTES, after),
+      sparse: (flags & SPARSE) !== 0,
     }
     yield isWhole ? { ...piece, whole: wholeAt(view, after, length) } : piece
     at = isWhole ? after + WHOLE_BYTES : after

@@ -2,7 +2,9 @@ import { asChunkId, HoldfastError, MIB } from '@holdfast/ports'
 import type { ChunkId } from '@holdfast/ports'
 import { pathText } from '../api/path-text.ts'
 import { PieceWriter, piecesOf } from './pieces.ts'
-import type { Attributes, FileAttributes } from './tree-writer.ts'
+import type { LinkLeader } from './hard-links.ts'
+import type { LinkToWrite } from './messages.ts'
+import type { FileAttributes } from './tree-writer.ts'
 import type { RestoreExtent, RestoreRow } from './types.ts'
 
 /** Memory of the plan of one window, bytes: some 20,000 small files, or 5 GiB of large ones. Within a window each chunk is fetched and
@@ -13,6 +15,7 @@ const FIRST_WINDOW_PLAN_BYTES = MIB
 /** What a file costs beside its path, a segment beside its file's path, and a chunk: measured with 100,000 of each. */
 const FILE_PLAN_BYTES = 400
 const SEGMENT_PLAN_BYTES = 80
+const XATTR_PLAN_BYTES = 200
 const CHUNK_PLAN_BYTES = 1500
 
 /** A file that is being restored. It may go through several windows. */
@@ -31,11 +34,13 @@ export interface PlannedFile {
   /** Segments that are planned and not written. */
   left: number
   state: 'planning' | 'planned' | 'written' | 'failed'
+  /** Of a group of hard links that waits for this file. */
+  readonly leader: LinkLeader | undefined
 }
 
-export interface PlannedLink extends Attributes {
-  readonly path: Uint8Array
-  readonly target: Uint8Array
+export interface PlannedLink {
+  readonly link: LinkToWrite
+  readonly leader: LinkLeader | undefined
 }
 
 /** A chunk with the pieces of the window that are in it. */
@@ -52,7 +57,8 @@ export class PlannedChunk {
 
   add(file: PlannedFile, { offset, length, fingerprint }: RestoreExtent): void {
     const { aside, path, plannedBytes: fileOffset } = file
-    const piece = { aside, path, offset, length, fingerprint, fileOffset }
+    const sparse = file.attributes.sparse === true
+    const piece = { aside, path, offset, length, fingerprint, fileOffset, sparse }
     this.#pieces.add(file.isWhole ? { ...piece, whole: file.attributes } : piece)
     this.files.push(file)
     this.lengths.push(length)
@@ -88,15 +94,22 @@ export class Window {
     return this.#planBytes >= this.#planBytesMax
   }
 
-  addLink(link: PlannedLink): void {
-    this.links.push(link)
-    this.#planBytes += FILE_PLAN_BYTES + link.path.byteLength + link.target.byteLength
+  addLink(planned: PlannedLink): void {
+    const { path, what } = planned.link
+    this.links.push(planned)
+    this.#planBytes += FILE_PLAN_BYTES + path.byteLength + (what instanceof Uint8Array ? what.byteLength : 0)
+    this.#addXattrs(planned.link)
   }
 
   /** A file begins in the window, or goes on in it. */
   addFile(file: PlannedFile): void {
     this.files.push(file)
     this.#planBytes += FILE_PLAN_BYTES + file.path.byteLength
+    this.#addXattrs(file.attributes)
+  }
+
+  #addXattrs({ xattrs }: Pick<FileAttributes, 'xattrs'>): void {
+    for (const { name, value } of xattrs ?? []) this.#planBytes += XATTR_PLAN_BYTES + name.byteLength + value.byteLength
   }
 
   /** Puts the next segment of a file into the plan. @throws HF_CHUNK_CORRUPT if the file gets longer than its record says */

@@ -48,7 +48,7 @@ class ReadTask<File extends FileToRead> {
 
   add({ length, fingerprint }: RestoreExtent, fileOffset: number): void {
     const aside = this.files.length - 1
-    this.#pieces.add({ aside, path: NO_PATH, offset: 0, length, fingerprint, fileOffset })
+    this.#pieces.add({ aside, path: NO_PATH, offset: 0, length, fingerprint, fileOffset, sparse: false })
     this.#segments += 1
   }
 

@@ -6,14 +6,16 @@ import { createOpener, readRecipe } from '@holdfast/sealing'
 import type { Opener } from '@holdfast/sealing'
 import { pathText } from '../api/path-text.ts'
 import { batches, BATCH_PATHS } from './batches.ts'
-import { closeDestination, createComparison, openDestination } from './destination.ts'
+import { ALL_ABILITIES, Fitting, isPrivileged, keptXattrs, unkept, type Abilities } from './abilities.ts'
+import type { Attributes } from './attribute-writer.ts'
+import { closeDestination, createComparison, openDestination, probeDestination } from './destination.ts'
 import { asides, extraPaths } from './extra-paths.ts'
+import { HardLinks, leaderFailed, type LinkLeader } from './hard-links.ts'
 import { endPlan, Window, type PlannedFile } from './plan.ts'
 import { isOfOnePath } from './problems.ts'
 import { readBack, type Extents, type FileToRead } from './read-back.ts'
 import { Tally } from './tally.ts'
 import { RestoreThreads } from './threads.ts'
-import type { Attributes } from './tree-writer.ts'
 import type { RestoreOptions, RestoreReport, RestoreRow } from './types.ts'
 import { failFile, WindowWriter } from './window-writer.ts'
 
@@ -27,6 +29,7 @@ export async function restoreTree(options: RestoreOptions): Promise<RestoreRepor
 /** A file of the version that is not known to be there. */
 interface WantedFile extends FileToRead {
   readonly row: RestoreRow
+  readonly leader: LinkLeader | undefined
 }
 
 class Restore {
@@ -49,6 +52,12 @@ class Restore {
   #windowCount = 0
   #writing: Promise<void> = Promise.resolve()
   #newDirectories: Uint8Array[] = []
+  #abilities: Abilities = ALL_ABILITIES
+  #fitting = new Fitting(ALL_ABILITIES)
+  readonly #hardLinks = new HardLinks()
+  readonly #warnings: string[] = []
+  /** Devices, setuid bits and file capabilities that were left out. */
+  #unasked = 0
 
   constructor(options: RestoreOptions) {
     this.#options = options
@@ -61,10 +70,10 @@ class Restore {
   }
 
   async run(): Promise<RestoreReport> {
-    const { to, identity, inPlace = false, dryRun = false, setuid = false, verify = false } = this.#options
+    const { to, identity, inPlace = false, dryRun = false, privileged = false, verify = false } = this.#options
     const { resumed } = openDestination(to, identity, inPlace, dryRun)
-    if (!dryRun) this.#open(setuid)
-    if (resumed || inPlace) this.#isIdentical = createComparison(to, setuid)
+    if (!dryRun) await this.#open(privileged)
+    if (resumed || inPlace) this.#isIdentical = createComparison(to, this.#abilities, privileged)
     // After a power loss a file may have its name and size, and not its bytes.
     this.#readFirst = !dryRun && (resumed || verify)
     const { counts } = this.#tally
@@ -73,6 +82,7 @@ class Restore {
       for await (const file of this.#wantedFiles()) await this.#plan(file)
       await this.#handOver()
       await this.#writing
+      await this.#writeHardLinks()
       if (this.#tally.filesOpen !== 0)
         throw new HoldfastError('HF_INTERNAL', 'a file was planned and neither written nor given up')
       if (inPlace && this.#options.deleteBy !== undefined)
@@ -91,13 +101,30 @@ class Restore {
       await this.#writing.catch(() => undefined)
       await this.#threads?.stop()
     }
-    return { ...counts, resumed, problems: this.#tally.problems, warnings: this.#warnings() }
+    return {
+      ...counts,
+      resumed,
+      problems: this.#tally.problems,
+      warnings: [...this.#warnings, ...this.#lateWarnings()],
+    }
   }
 
-  #open(setuid: boolean): void {
+  async #open(privileged: boolean): Promise<void> {
     const { to, keyRing, chunks, volume } = this.#options
+    const abilities = probeDestination(to, privileged)
+    this.#abilities = abilities
+    this.#fitting = new Fitting(abilities)
+    const restorer = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, privileged }
+    for await (const sentence of unkept(this.#options.rows, abilities, restorer)) {
+      this.#warnings.push(sentence)
+      this.#options.onWarning?.(sentence)
+    }
     const run = randomBytes(4).toString('hex')
-    this.#threads = new RestoreThreads({ to: Uint8Array.from(to), keyRing: Uint8Array.from(keyRing), setuid, run })
+    const data = { to: Uint8Array.from(to), keyRing: Uint8Array.from(keyRing), privileged, abilities, run }
+    this.#threads = new RestoreThreads(data, ({ path, name, code }) => {
+      const message = `the attribute ${name} of ${pathText(path)} could not be set (${code}); the rest of it is restored`
+      this.#tally.fail(path, new HoldfastError('HF_DESTINATION', message))
+    })
     this.#writer = new WindowWriter({
       threads: this.#threads,
       fetch: (id) => this.#fetch(id),
@@ -111,12 +138,16 @@ class Restore {
     })
   }
 
-  #warnings(): string[] {
-    const { files, symlinks, unsupported } = this.#tally.counts
+  #lateWarnings(): string[] {
+    const { unsupported } = this.#tally.counts
     const warnings: string[] = []
-    if (process.getuid?.() !== 0 && files + symlinks > 0)
-      warnings.push('owners are not restored: only the superuser may set them')
-    if (unsupported > 0) warnings.push(`${unsupported} fifos, sockets or devices are not restored`)
+    if (this.#unasked > 0)
+      warnings.push(
+        `${this.#unasked} paths are restored without device, setuid bits or capabilities; --privileged restores them`,
+      )
+    if (unsupported > 0) warnings.push(`${unsupported} links, fifos or devices are not restored`)
+    if (this.#hardLinks.forgotten > 0)
+      warnings.push(`${this.#hardLinks.forgotten} hard links came back as files of their own: there are too many`)
     return warnings
   }
 
@@ -125,8 +156,11 @@ class Restore {
     const files = this.#unlikeFiles()
     if (this.#threads === undefined || !this.#readFirst) return yield* files
     for await (const { file, isSame } of readBack(files, this.#threads, this.#extentsOf)) {
-      if (isSame) this.#tally.counts.skipped += 1
-      else yield file
+      if (!isSame) yield file
+      else {
+        this.#tally.counts.skipped += 1
+        if (file.leader !== undefined) file.leader.state = 'there'
+      }
     }
   }
 
@@ -136,22 +170,64 @@ class Restore {
     for await (const row of this.#options.rows) {
       throwIfAborted(this.#options.signal)
       const path = this.#relative(row.path)
-      if (row.type === 'directory') {
+      const refusal = this.#fitting.refusal(path)
+      if (this.#options.privileged !== true && isPrivileged(row)) this.#unasked += 1
+      if (refusal !== undefined) this.#tally.fail(path, refusal)
+      else if (row.type === 'directory') {
         counts.directories += 1
         await this.#addDirectory(path, row)
-      } else if (row.type !== 'file' && row.type !== 'symlink') counts.unsupported += 1
-      else {
-        const mayBeSame = this.#isIdentical?.(path, row) === true
-        if (mayBeSame && !(row.type === 'file' && this.#readFirst)) counts.skipped += 1
-        else if (row.type === 'file') yield { path, row, size: row.size, content: row.content, mayBeSame }
-        else await this.#addLink(path, row)
-      }
+      } else if (!this.#canMake(row)) counts.unsupported += isDevice(row) && this.#options.privileged !== true ? 0 : 1
+      else yield* this.#unlikeEntry(path, row)
       this.#tally.tell('planning')
     }
   }
 
+  async *#unlikeEntry(path: Uint8Array, row: RestoreRow): AsyncGenerator<WantedFile> {
+    const { counts } = this.#tally
+    const { leader, isLink } = this.#planLink(path, row)
+    if (isLink) return
+    const mayBeSame = this.#isIdentical?.(path, row) === true
+    if (mayBeSame && !(row.type === 'file' && this.#readFirst)) {
+      counts.skipped += 1
+      if (leader !== undefined) leader.state = 'there'
+    } else if (row.type === 'file') yield { path, row, size: row.size, content: row.content, mayBeSame, leader }
+    else await this.#addLink(path, row, leader)
+  }
+
+  /** Whether the destination can have it, and it was asked for. */
+  #canMake({ type, special }: RestoreRow): boolean {
+    const { lacks } = this.#abilities
+    if (type === 'file') return true
+    if (type === 'symlink') return !lacks.has('symlinks')
+    if (special === undefined) return false
+    if (!isDevice({ special })) return !lacks.has('fifos')
+    return this.#options.privileged === true && !lacks.has('devices')
+  }
+
+  /** Whether the path is another name of one before, to be linked to it when that is there. */
+  #planLink(path: Uint8Array, row: RestoreRow): ReturnType<HardLinks['plan']> {
+    if (this.#abilities.lacks.has('hard-links')) return { isLink: false }
+    const planned = this.#hardLinks.plan(path, row)
+    if (planned.isLink && this.#options.dryRun === true) this.#tally.counts[countOf(row.type)] += 1
+    return planned
+  }
+
+  /** Gives what is there the other names that it has in the version. */
+  async #writeHardLinks(): Promise<void> {
+    const threads = this.#threads
+    if (threads === undefined) return
+    for (const batch of batches(this.#hardLinks.takeReady())) {
+      const links = batch.filter(({ leader }) => leader.state === 'there')
+      for (const link of batch) if (link.leader.state === 'failed') this.#tally.fail(link.path, leaderFailed(link))
+      const tasks = links.map(({ path, leader }) => ({ path, existing: leader.path }))
+      const same = new Set(await threads.run({ type: 'hard-links', links: tasks }))
+      for (const [index, { type }] of links.entries())
+        this.#tally.counts[same.has(index) ? 'skipped' : countOf(type)] += 1
+    }
+  }
+
   async #addDirectory(path: Uint8Array, row: RestoreRow): Promise<void> {
-    this.#directories.push({ path, ...attributesOf(row) })
+    this.#directories.push({ path, ...this.#attributesOf(row) })
     this.#newDirectories.push(path)
     if (this.#newDirectories.length >= BATCH_PATHS) await this.#makeDirectories()
   }
@@ -162,17 +238,19 @@ class Restore {
     if (paths.length > 0) await this.#threads?.run({ type: 'directories', paths })
   }
 
-  async #addLink(path: Uint8Array, row: RestoreRow): Promise<void> {
+  /** A symbolic link, fifo or device. */
+  async #addLink(path: Uint8Array, row: RestoreRow, leader: LinkLeader | undefined): Promise<void> {
     if (this.#options.dryRun === true) {
-      this.#tally.counts.symlinks += 1
+      this.#tally.counts[countOf(row.type)] += 1
       return
     }
-    this.#window.addLink({ path, target: row.target ?? new Uint8Array(0), ...attributesOf(row) })
+    const what = row.special ?? row.target ?? new Uint8Array(0)
+    this.#window.addLink({ link: { path, what, ...this.#attributesOf(row) }, leader })
     if (this.#window.full) await this.#handOver()
   }
 
   /** Puts a file into the plan. One with more segments than the window takes goes on in the next. */
-  async #plan({ path, row }: WantedFile): Promise<void> {
+  async #plan({ path, row, leader }: WantedFile): Promise<void> {
     const tally = this.#tally
     tally.filesTotal += 1
     tally.bytesTotal += row.size
@@ -181,7 +259,7 @@ class Restore {
       tally.counts.bytes += row.size
       return
     }
-    const file = this.#begin(path, row)
+    const file = this.#begin(path, row, leader)
     tally.filesOpen += 1
     this.#window.addFile(file)
     try {
@@ -201,14 +279,17 @@ class Restore {
     if (this.#window.full) await this.#handOver()
   }
 
-  #begin(path: Uint8Array, row: RestoreRow): PlannedFile {
+  #begin(path: Uint8Array, row: RestoreRow, leader: LinkLeader | undefined): PlannedFile {
     const inline = row.content?.inline
+    const attributes = this.#attributesOf(row)
+    const isPlain = attributes.xattrs === undefined && row.sparse === undefined
     return {
       aside: this.#nextAside++,
       path,
-      attributes: { ...attributesOf(row), size: row.size },
+      leader,
+      attributes: { ...attributes, size: row.size, ...(row.sparse === true ? { sparse: true } : {}) },
       content: this.#options.verify === true ? row.content : undefined,
-      isWhole: inline?.length === 1 && inline[0]?.length === row.size,
+      isWhole: isPlain && inline?.length === 1 && inline[0]?.length === row.size,
       plannedBytes: 0,
       left: 0,
       state: 'planning',
@@ -234,6 +315,7 @@ class Restore {
 
   async #write(window: Window): Promise<void> {
     await this.#writer?.write(window)
+    await this.#writeHardLinks()
     if (this.#threads === undefined || this.#options.verify !== true) return
     this.#tally.tell('verifying', true)
     const written = window.files.filter(({ state }) => state === 'written')
@@ -274,10 +356,22 @@ class Restore {
     return stored
   }
 
+  /** As far as the destination keeps them; copies, since a view would take its whole row from thread to thread. */
+  #attributesOf(row: RestoreRow): Attributes {
+    const { mode, uid, gid, mtimeNs } = row
+    const xattrs = keptXattrs(row, this.#abilities, this.#options.privileged === true)
+    if (xattrs === undefined) return { mode, uid, gid, mtimeNs }
+    const copies = xattrs.map(({ name, value }) => ({ name: Uint8Array.from(name), value: Uint8Array.from(value) }))
+    return { mode, uid, gid, mtimeNs, xattrs: copies }
+  }
+
   #relative(path: Uint8Array): Uint8Array {
     const cut = this.#base.byteLength === 0 ? 0 : this.#base.byteLength + 1
     return path.subarray(cut)
   }
 }
 
-const attributesOf = ({ mode, uid, gid, mtimeNs }: RestoreRow): Attributes => ({ mode, uid, gid, mtimeNs })
+const isDevice = ({ special }: Pick<RestoreRow, 'special'>): boolean => special !== undefined && special.kind !== 'fifo'
+
+const countOf = (type: string): 'files' | 'symlinks' | 'specials' =>
+  type === 'file' ? 'files' : type === 'symlink' ? 'symlinks' : 'specials'

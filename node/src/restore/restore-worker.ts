@@ -6,6 +6,7 @@ import { equalBytes, HoldfastError } from '@holdfast/ports'
 import { CHUNK_PLAIN_BYTES_MAX, createFingerprinter, createOpener } from '@holdfast/sealing'
 import type { RestoreReply, RestoreRequest, RestoreTask, RestoreThreadData } from './messages.ts'
 import { piecesOf, type Piece } from './pieces.ts'
+import { writeSparse } from './sparse.ts'
 import { destinationError, TreeWriter, writeAll } from './tree-writer.ts'
 
 /** A thread that opens chunks and writes files. Everything in it is synchronous: one task after the other. */
@@ -13,11 +14,11 @@ import { destinationError, TreeWriter, writeAll } from './tree-writer.ts'
 /** Files kept open between chunks. */
 const OPEN_FILES_MAX = 128
 
-const { to, keyRing, setuid, run } = workerData as RestoreThreadData
+const { to, keyRing, privileged, abilities, run } = workerData as RestoreThreadData
 const keys = deriveVolumeKeys(decodeKeyRing(keyRing))
 const opener = createOpener(keys)
 const fingerprint = createFingerprinter(keys.fingerprint)
-const writer = new TreeWriter(to, { setuid, run })
+const writer = new TreeWriter(to, { privileged, abilities, run })
 const open = new Map<number, number>()
 /** A segment that is read back: it was in a chunk, so it is no longer than one. */
 const readBuffer = new Uint8Array(CHUNK_PLAIN_BYTES_MAX)
@@ -57,11 +58,12 @@ function writePieces(stored: Uint8Array, pieces: Uint8Array): number[] {
   return different
 }
 
-function writePiece({ path: file, aside, fileOffset, whole }: Piece, bytes: Uint8Array): void {
+function writePiece({ path: file, aside, fileOffset, whole, sparse }: Piece, bytes: Uint8Array): void {
   if (whole !== undefined) return writer.writeFile(file, aside, bytes, whole)
   const fd = fileOf(file, aside)
   try {
-    writeAll(fd, bytes, fileOffset)
+    if (sparse) writeSparse(fd, bytes, fileOffset)
+    else writeAll(fd, bytes, fileOffset)
   } catch (cause) {
     throw destinationError(file, cause)
   }
@@ -138,8 +140,13 @@ function perform(task: RestoreTask): number[] {
       for (const directory of task.paths) writer.makeDirectory(directory)
       return []
     case 'links':
-      for (const { path: link, target, ...attributes } of task.links) writer.writeLink(link, target, attributes)
+      for (const { path: link, what, ...attributes } of task.links) writer.writeEntry(link, what, attributes)
       return []
+    case 'hard-links':
+      return [...task.links.keys()].filter((index) => {
+        const link = task.links[index]
+        return link !== undefined && !writer.linkTo(link.path, link.existing)
+      })
     case 'directory-attributes':
       for (const { path: directory, ...attributes } of task.directories) writer.finishDirectory(directory, attributes)
       return []
@@ -166,7 +173,7 @@ function reply(message: RestoreReply): void {
 
 parentPort?.on('message', ({ id, task }: RestoreRequest) => {
   try {
-    reply({ id, type: 'done', different: perform(task) })
+    reply({ id, type: 'done', different: perform(task), unkept: writer.takeUnkept() })
   } catch (error) {
     const known =
       error instanceof HoldfastError ? error : new HoldfastError('HF_INTERNAL', String(error), { cause: error })

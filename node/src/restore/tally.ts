@@ -17,6 +17,7 @@ export class Tally {
     files: 0,
     directories: 0,
     symlinks: 0,
+    specials: 0,
     bytes: 0,
     skipped: 0,
     deleted: 0,

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { ERROR_CODES, HoldfastError } from '@holdfast/ports'
 import type { ErrorCode } from '@holdfast/ports'
+import type { Unkept } from './attribute-writer.ts'
 import type { RestoreReply, RestoreTask, RestoreThreadData } from './messages.ts'
 
 /** Tasks under way or waiting per thread: enough to keep it busy while the next chunk is read, at most 512 KiB each. */
@@ -27,13 +28,15 @@ interface Thread {
 /** The threads of one restore, started as there is work for them. */
 export class RestoreThreads {
   readonly #data: RestoreThreadData
+  readonly #onUnkept: (unkept: Unkept) => void
   readonly #count = Math.max(1, Math.min(availableParallelism(), RESTORE_THREADS_MAX))
   readonly #threads: Thread[] = []
   readonly #room: (() => void)[] = []
   #nextId = 0
 
-  constructor(data: RestoreThreadData) {
+  constructor(data: RestoreThreadData, onUnkept: (unkept: Unkept) => void) {
     this.#data = data
+    this.#onUnkept = onUnkept
   }
 
   /** Waits for a thread with room, and for the task; which pieces or files are not as they should be.
@@ -78,8 +81,10 @@ export class RestoreThreads {
     worker.on('message', (reply: RestoreReply) => {
       const waiting = thread.waiting.get(reply.id)
       thread.waiting.delete(reply.id)
-      if (reply.type === 'done') waiting?.resolve(reply.different)
-      else waiting?.reject(errorOf(reply))
+      if (reply.type === 'done') {
+        reply.unkept.forEach(this.#onUnkept)
+        waiting?.resolve(reply.different)
+      } else waiting?.reject(errorOf(reply))
       this.#room.shift()?.()
     })
     const die = (cause: unknown): void => {

@@ -1,39 +1,41 @@
 import fs, { constants } from 'node:fs'
 import {
   AT_FDCWD,
+  AT_EMPTY_PATH,
   AT_REMOVEDIR,
+  AT_SYMLINK_FOLLOW,
   AT_SYMLINK_NOFOLLOW,
   cString,
-  encodeTimes,
+  deviceNumber,
   errnoName,
   libc,
   OPEN_DIRECTORY,
   O_CLOEXEC,
+  O_PATH,
   RESTORE_NAME,
+  STATX_BYTES,
   type Libc,
+  type SpecialFile,
 } from '@holdfast/capture'
 import { HoldfastError } from '@holdfast/ports'
 import { pathText } from '../api/path-text.ts'
+import { AttributeWriter, type Attributes, type AttributeWriterOptions, type Unkept } from './attribute-writer.ts'
 
 /** Directories kept open while a tree is written; each costs a descriptor. */
 export const OPEN_DIRECTORIES_MAX = 64
 /** How the name begins that a file has until it is whole; a later run of the same restore removes what a killed one left. */
 export const ASIDE_PREFIX = `${RESTORE_NAME}-`
 
-/** Bits of a mode that let a file act as its owner or group. */
-export const SETUID_BITS = 0o6000
-
-/** What a written path must look like. */
-export interface Attributes {
-  readonly mode: number
-  readonly uid: number
-  readonly gid: number
-  readonly mtimeNs: bigint
-}
-
 export interface FileAttributes extends Attributes {
   /** Bytes; what a killed run left beyond them is cut off. */
   readonly size: number
+  /** Blocks of zeros are left out. */
+  readonly sparse?: true
+}
+
+export interface TreeWriterOptions extends AttributeWriterOptions {
+  /** Tells the files aside of this restore from what others left or planted. */
+  readonly run: string
 }
 
 /**
@@ -44,13 +46,13 @@ export class TreeWriter {
   readonly #libc: Libc
   readonly #root: number
   readonly #name: string
-  readonly #own: boolean
-  readonly #setuid: boolean
+  readonly #isSuperuser = process.getuid?.() === 0
+  readonly #attributes: AttributeWriter
   readonly #asidePrefix: string
   readonly #directories = new Map<string, number>()
 
-  /** `run` tells the files aside of this restore from what others left or planted. @throws HF_DESTINATION */
-  constructor(root: Uint8Array, options: { setuid: boolean; run: string }) {
+  /** @throws HF_DESTINATION */
+  constructor(root: Uint8Array, options: TreeWriterOptions) {
     const library = libc()
     if (library === undefined)
       throw new HoldfastError('HF_DESTINATION', 'restore needs a Linux C library with openat and its kin')
@@ -60,8 +62,7 @@ export class TreeWriter {
       library.openat(AT_FDCWD, cString(root), constants.O_RDONLY | constants.O_DIRECTORY | O_CLOEXEC, 0),
       new Uint8Array(0),
     )
-    this.#own = process.getuid?.() === 0
-    this.#setuid = options.setuid
+    this.#attributes = new AttributeWriter(library, options)
     this.#asidePrefix = `${ASIDE_PREFIX}${options.run}-`
   }
 
@@ -78,7 +79,7 @@ export class TreeWriter {
   /** A directory that is there may forbid writing even to its owner, until it gets its attributes at the end. */
   #openUp(fd: number): void {
     try {
-      if (!this.#own) fs.fchmodSync(fd, 0o700)
+      if (!this.#isSuperuser) fs.fchmodSync(fd, 0o700)
     } catch {
       // It is another's: writing into it says whether that matters.
     } finally {
@@ -98,7 +99,7 @@ export class TreeWriter {
   finishFile(path: Uint8Array, aside: number, fd: number, attributes: FileAttributes): void {
     try {
       fs.ftruncateSync(fd, attributes.size)
-      this.#setAttributes(fd, path, attributes)
+      this.#check(this.#attributes.setFile(fd, path, attributes), path)
     } catch (cause) {
       throw destinationError(path, cause)
     } finally {
@@ -115,7 +116,7 @@ export class TreeWriter {
     const fd = this.#check(this.#libc.openat(directory, asideName, flags, 0o600), path)
     try {
       writeAll(fd, bytes, 0)
-      this.#setAttributes(fd, path, attributes)
+      this.#check(this.#attributes.setFile(fd, path, attributes), path)
     } catch (cause) {
       throw destinationError(path, cause)
     } finally {
@@ -130,31 +131,69 @@ export class TreeWriter {
     this.#libc.unlinkat(this.#split(path).directory, this.#asideName(aside), 0)
   }
 
-  writeLink(path: Uint8Array, target: Uint8Array, attributes: Attributes): void {
+  /** A symbolic link to `what`, or a fifo or device. */
+  writeEntry(path: Uint8Array, what: Uint8Array | SpecialFile, attributes: Attributes): void {
     const { directory } = this.#split(path)
     const aside = this.#asideName(LINK_ASIDE)
+    const isLink = what instanceof Uint8Array
     this.#libc.unlinkat(directory, aside, 0)
-    this.#check(this.#libc.symlinkat(cString(target), directory, aside), path)
-    if (this.#own)
-      this.#check(this.#libc.fchownat(directory, aside, attributes.uid, attributes.gid, AT_SYMLINK_NOFOLLOW), path)
-    this.#check(this.#libc.utimensat(directory, aside, encodeTimes(attributes.mtimeNs), AT_SYMLINK_NOFOLLOW), path)
+    const made = isLink
+      ? this.#libc.symlinkat(cString(what), directory, aside)
+      : this.#makeSpecial(directory, aside, what)
+    this.#check(made, path)
+    try {
+      this.#check(this.#attributes.setEntry(directory, aside, path, attributes, !isLink), path)
+    } catch (cause) {
+      throw destinationError(path, cause)
+    }
     this.#giveName(path, LINK_ASIDE)
+  }
+
+  #makeSpecial(directory: number, name: Uint8Array, { kind, major, minor }: SpecialFile): number {
+    return this.#libc.mknodat(directory, name, SPECIAL_MODES[kind] | 0o600, deviceNumber(major, minor))
+  }
+
+  /** Gives what is there another name, whatever it is; false if it has that name already. */
+  linkTo(path: Uint8Array, existing: Uint8Array): boolean {
+    const from = this.#split(existing)
+    const flags = O_PATH | constants.O_NOFOLLOW | O_CLOEXEC
+    // The thing itself is held, since looking up the other name may close its directory.
+    const fd = this.#check(this.#libc.openat(from.directory, cString(from.name), flags, 0), existing)
+    try {
+      const { directory, name } = this.#split(path)
+      const inode = this.#inodeOf(fd, SELF, AT_EMPTY_PATH)
+      if (inode !== undefined && inode === this.#inodeOf(directory, cString(name), AT_SYMLINK_NOFOLLOW)) return false
+      const aside = this.#asideName(LINK_ASIDE)
+      this.#libc.unlinkat(directory, aside, 0)
+      const through = cString(Buffer.from(`/proc/self/fd/${fd}`))
+      this.#check(this.#libc.linkat(AT_FDCWD, through, directory, aside, AT_SYMLINK_FOLLOW), path)
+    } finally {
+      fs.closeSync(fd)
+    }
+    this.#giveName(path, LINK_ASIDE)
+    return true
+  }
+
+  /** Inode and device as text that can be compared; undefined if it cannot be looked at. */
+  #inodeOf(directory: number, name: Uint8Array, flags: number): string | undefined {
+    const statx = new Uint32Array(STATX_BYTES / 4)
+    const result = this.#libc.statx(directory, name, flags, new Uint8Array(statx.buffer))
+    return result < 0 ? undefined : [statx[8], statx[9], statx[34], statx[35]].join(' ')
   }
 
   /** Attributes of a directory; last, since writing into it changes its time. */
   finishDirectory(path: Uint8Array, attributes: Attributes): void {
     const fd = this.#directory(path)
     try {
-      this.#setAttributes(fd, path, attributes)
+      this.#check(this.#attributes.setDirectory(fd, path, attributes), path)
     } catch (cause) {
       throw destinationError(path, cause)
     }
   }
 
-  #setAttributes(fd: number, path: Uint8Array, { mode, uid, gid, mtimeNs }: Attributes): void {
-    if (this.#own) fs.fchownSync(fd, uid, gid)
-    fs.fchmodSync(fd, this.#mode(mode))
-    this.#check(this.#libc.futimens(fd, encodeTimes(mtimeNs)), path)
+  /** Extended attributes that were refused since the last call. */
+  takeUnkept(): Unkept[] {
+    return this.#attributes.takeUnkept()
   }
 
   /** Removes a file, link or whole directory below the root; no error if it is not there. */
@@ -202,10 +241,6 @@ export class TreeWriter {
       this.remove(path)
       this.#check(rename(), path)
     }
-  }
-
-  #mode(mode: number): number {
-    return (this.#setuid ? mode : mode & ~SETUID_BITS) & 0o7777
   }
 
   #split(path: Uint8Array): { directory: number; name: Uint8Array } {
@@ -280,6 +315,12 @@ function cannotBeWritten(shown: string, code: string, cause?: unknown): Holdfast
 }
 
 const SLASH = 0x2f
+const SELF = new Uint8Array(1)
+const SPECIAL_MODES: Readonly<Record<SpecialFile['kind'], number>> = {
+  fifo: constants.S_IFIFO,
+  character: constants.S_IFCHR,
+  block: constants.S_IFBLK,
+}
 /** Links are made one after the other: one name serves all of a directory. */
 const LINK_ASIDE = 0
 const isInTheWay = (code: string): boolean => code === 'ELOOP' || code === 'ENOTDIR'

@@ -1,3 +1,4 @@
+import type { ExtendedAttribute, SpecialFile } from '@holdfast/capture'
 import type { ChunkId, VolumeId } from '@holdfast/ports'
 
 /** One segment of a file: the part of a sealed extent that restore needs. */
@@ -20,6 +21,10 @@ export interface RestoreRow {
   readonly size: number
   readonly target?: Uint8Array | undefined
   readonly content?: { readonly inline?: readonly RestoreExtent[]; readonly recipe?: ChunkId } | undefined
+  readonly xattrs?: readonly ExtendedAttribute[] | undefined
+  readonly hardLink?: Uint8Array | undefined
+  readonly sparse?: true | undefined
+  readonly special?: SpecialFile | undefined
 }
 
 /** Where chunks come from: the own packs first, then members. */
@@ -35,7 +40,7 @@ export type RestoreListing = (directory: Uint8Array) => AsyncIterable<Pick<Resto
 
 export interface RestoreOptions {
   readonly volume: VolumeId
-  /** Parents before children, as the catalog walks. */
+  /** Parents before children, as the catalog walks. Read twice where the destination cannot keep everything. */
   readonly rows: AsyncIterable<RestoreRow>
   readonly chunks: RestoreChunks
   /** Encoded key ring of the volume; the threads that open chunks derive the keys from it. */
@@ -54,12 +59,14 @@ export interface RestoreOptions {
   readonly verify?: boolean
   /** Counts what would be done; writes and fetches nothing. @default false */
   readonly dryRun?: boolean
-  /** Restores setuid and setgid bits too. @default false */
-  readonly setuid?: boolean
+  /** Makes devices, and restores setuid and setgid bits and file capabilities. @default false */
+  readonly privileged?: boolean
   /** Bytes of the plan of one window. @default WINDOW_PLAN_BYTES_MAX */
   readonly windowPlanBytesMax?: number
   /** At most four times a second. */
   readonly onProgress?: (progress: RestoreProgress) => void
+  /** What the destination cannot keep of this version, a sentence each; before the first byte is written. */
+  readonly onWarning?: (sentence: string) => void
   /** A path that could not be restored although the rest goes on: its chunk is missing or corrupt. */
   readonly onError?: (problem: RestoreProblem) => void
   readonly signal?: AbortSignal
@@ -85,12 +92,14 @@ export interface RestoreReport {
   readonly files: number
   readonly directories: number
   readonly symlinks: number
+  /** Fifos and devices. */
+  readonly specials: number
   /** Content bytes written. */
   readonly bytes: number
   /** Files and links that were identical and left alone. */
   readonly skipped: number
   readonly deleted: number
-  /** Entries of a type that is not restored (fifos, sockets, devices). */
+  /** Entries that are not restored: devices unless asked for, what the destination cannot have, records that do not say which kind it was. */
   readonly unsupported: number
   readonly chunksFetched: number
   readonly fetchedBytes: number
@@ -99,6 +108,6 @@ export interface RestoreReport {
   readonly errorCount: number
   /** The first `RESTORE_PROBLEMS_MAX` of them. */
   readonly problems: readonly RestoreProblem[]
-  /** What the destination could not keep: owner without the right to set it, a time out of its range; one line per kind. */
+  /** What is not as the version has it, a sentence per kind: those of `onWarning`, and what was left out since nobody asked for it. */
   readonly warnings: readonly string[]
 }

@@ -2,7 +2,7 @@ import { HoldfastError, throwIfAborted } from '@holdfast/ports'
 import type { ChunkId } from '@holdfast/ports'
 import { pathText } from '../api/path-text.ts'
 import { batches } from './batches.ts'
-import type { PlannedChunk, PlannedFile, Window } from './plan.ts'
+import type { PlannedChunk, PlannedFile, PlannedLink, Window } from './plan.ts'
 import { isOfOnePath } from './problems.ts'
 import type { Tally } from './tally.ts'
 import type { RestoreThreads } from './threads.ts'
@@ -35,8 +35,7 @@ export class WindowWriter {
     tally.tell('writing', true)
     await this.#nameFiles(window.files.filter(isWhole))
     await this.#writeChunks(window.chunks(locate))
-    for (const links of batches(window.links)) await threads.run({ type: 'links', links })
-    tally.counts.symlinks += window.links.length
+    for (const links of batches(window.links)) await this.#writeLinks(links)
     const failed = window.files.filter(({ state }) => state === 'failed')
     for (const batch of batches(failed))
       await threads.run({ type: 'drop', files: batch.map(({ path, aside }) => ({ path, aside })) })
@@ -103,8 +102,18 @@ export class WindowWriter {
     }
   }
 
+  async #writeLinks(links: readonly PlannedLink[]): Promise<void> {
+    const { threads, tally } = this.#parts
+    await threads.run({ type: 'links', links: links.map(({ link }) => link) })
+    for (const { link, leader } of links) {
+      if (leader !== undefined) leader.state = 'there'
+      tally.counts[link.what instanceof Uint8Array ? 'symlinks' : 'specials'] += 1
+    }
+  }
+
   #written(file: PlannedFile): void {
     file.state = 'written'
+    if (file.leader !== undefined) file.leader.state = 'there'
     this.#parts.tally.counts.files += 1
     this.#parts.tally.filesOpen -= 1
   }
@@ -118,6 +127,7 @@ export class WindowWriter {
 export function failFile(file: PlannedFile, error: unknown, tally: Tally): void {
   if (file.state === 'failed') return
   file.state = 'failed'
+  if (file.leader !== undefined) file.leader.state = 'failed'
   tally.filesOpen -= 1
   tally.fail(file.path, error)
 }

@@ -1,4 +1,5 @@
 import type { Catalog, CatalogRow, Moment as CatalogMoment } from '@holdfast/journal'
+import { aspectsOf } from '@holdfast/journal'
 import { HoldfastError } from '@holdfast/ports'
 import { isoTime, isoTimeNs } from '../api/iso-time.ts'
 import { pathField, pathText } from '../api/path-text.ts'
@@ -54,6 +55,7 @@ export function createLook(parts: ServiceParts): Look {
         ({ path: changed, change, before, after }): DiffEntry => ({
           ...pathField(changed),
           change: change === 'metadata' ? 'modified' : change,
+          aspects: before === undefined || after === undefined ? [] : aspectsOf(before, after),
           type: (after ?? before)?.type ?? 'other',
           sizeBefore: before?.size ?? null,
           sizeAfter: after?.size ?? null,
@@ -176,10 +178,18 @@ function treeEntry(row: CatalogRow): TreeEntry {
     mtime: isoTimeNs(row.mtimeNs),
     ...(target === undefined ? {} : { target: target.path }),
     ...(target?.pathBytes === undefined ? {} : { targetBytes: target.pathBytes }),
+    ...specialFields(row),
+    ...(row.xattrs === undefined ? {} : { xattrs: row.xattrs.map(({ name }) => pathText(name)) }),
     seq: row.seq,
     time: isoTime(row.timeMs),
     ...(row.torn ? { torn: true as const } : {}),
   }
+}
+
+function specialFields({ special }: CatalogRow): Pick<TreeEntry, 'special' | 'device'> {
+  if (special === undefined) return {}
+  const { kind, major, minor } = special
+  return kind === 'fifo' ? { special: kind } : { special: kind, device: `${major}:${minor}` }
 }
 
 function versionEntry(row: CatalogRow): VersionEntry {

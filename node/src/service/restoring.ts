@@ -48,12 +48,15 @@ export function createRestoring(parts: ServiceParts): Pick<NodeService, 'restore
         yield { message_type: 'notice', message }
       }
       const events = new EventQueue<WorkEvent<RestoreSummary>>(signal)
+      const said = new Set<string>()
       const work = restoreTree({
         volume: volume.id,
-        rows:
-          row !== undefined && row.type !== 'directory'
-            ? single(row)
-            : below(catalog.walk(request.path, moment), request.path),
+        rows: {
+          [Symbol.asyncIterator]: () =>
+            row !== undefined && row.type !== 'directory'
+              ? single(row)
+              : below(catalog.walk(request.path, moment), request.path),
+        },
         chunks,
         keyRing: ring.encode(),
         to: Buffer.from(request.to),
@@ -63,12 +66,17 @@ export function createRestoring(parts: ServiceParts): Pick<NodeService, 'restore
         ...(request.delete ? { deleteBy: (directory) => catalog.list(joined(request.path, directory), moment) } : {}),
         verify: request.verify,
         dryRun: request.dryRun,
+        privileged: request.privileged,
+        onWarning: (message) => {
+          said.add(message)
+          events.push({ message_type: 'notice', message })
+        },
         onProgress: (progress) => events.status({ message_type: 'status', ...progress }),
         onError: ({ path, code, message }) =>
           events.push({ message_type: 'error', hf_code: code, message, ...pathField(path) }),
         signal: events.signal,
       }).then((report) => {
-        for (const message of report.warnings) events.push({ message_type: 'notice', message })
+        for (const message of report.warnings) if (!said.has(message)) events.push({ message_type: 'notice', message })
         return {
           message_type: 'summary' as const,
           volume: volume.name,
@@ -78,6 +86,7 @@ export function createRestoring(parts: ServiceParts): Pick<NodeService, 'restore
           files: report.files,
           directories: report.directories,
           symlinks: report.symlinks,
+          specials: report.specials,
           bytes: report.bytes,
           skipped: report.skipped,
           deleted: report.deleted,
@@ -121,7 +130,7 @@ async function* below(rows: AsyncIterable<CatalogRow>, path: Uint8Array): AsyncG
 }
 
 function restoreRow(row: CatalogRow): RestoreRow {
-  const { path, type, mode, uid, gid, mtimeNs, size, target, content } = row
+  const { path, type, mode, uid, gid, mtimeNs, size, target, content, xattrs, hardLink, sparse, special } = row
   return {
     path,
     type,
@@ -131,6 +140,10 @@ function restoreRow(row: CatalogRow): RestoreRow {
     mtimeNs,
     size,
     target,
+    xattrs,
+    hardLink,
+    sparse,
+    special,
     content:
       content.type === 'inline'
         ? { inline: content.extents }

@@ -71,7 +71,16 @@ describe('requests', () => {
       { ttlMs: 1e12, role: 'full' },
     ])
     refusals(requestSchemas.restore, [
-      { volume: 'v', path: '', to: '/t', inPlace: false, delete: true, verify: false, dryRun: false },
+      {
+        volume: 'v',
+        path: '',
+        to: '/t',
+        inPlace: false,
+        delete: true,
+        verify: false,
+        dryRun: false,
+        privileged: false,
+      },
     ])
   })
 })

@@ -35,6 +35,10 @@ export interface Looks {
   uid?: number
   gid?: number
   mtimeNs?: bigint
+  xattrs?: RestoreRow['xattrs']
+  hardLink?: Uint8Array
+  sparse?: true
+  special?: RestoreRow['special']
 }
 
 interface Segment {
@@ -78,8 +82,8 @@ export class Version implements RestoreChunks {
     })
   }
 
-  other(name: string): this {
-    return this.#add(name, { ...BY_DEFAULT, type: 'other', size: 0 })
+  other(name: string, looks: Looks = {}): this {
+    return this.#add(name, { ...BY_DEFAULT, ...looks, type: 'other', size: 0 })
   }
 
   /** `segmentBytes`: what the content is cut into; `recipe`: the segments are listed in a tree of chunks. */
@@ -156,7 +160,7 @@ export class Version implements RestoreChunks {
   restore(to: string | Uint8Array, more: Partial<RestoreOptions> = {}): Promise<RestoreReport> {
     return restoreTree({
       volume: this.volume,
-      rows: each(this.rows()),
+      rows: again(this.rows()),
       chunks: this,
       keyRing: this.ring.encode(),
       to: Buffer.from(to),
@@ -182,6 +186,9 @@ function extentOf({ offset, length, fingerprint, bundle }: Segment): StoredExten
   if (bundle.name === undefined) throw new Error('the bundle is open')
   return { chunk: bundle.name.id, storedBytes: bundle.name.storedBytes, offset, length, fingerprint }
 }
+
+/** May be read more than once, as the rows of a catalog may. */
+const again = <T>(items: Iterable<T>): AsyncIterable<T> => ({ [Symbol.asyncIterator]: () => each(items) })
 
 export async function* each<T>(items: Iterable<T>): AsyncGenerator<T> {
   yield* items

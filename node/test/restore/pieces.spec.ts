@@ -11,6 +11,7 @@ const place = {
   offset: natural,
   length: natural,
   fingerprint: bytes(16, 16),
+  sparse: fc.boolean(),
   fileOffset: fc.maxSafeNat(),
 }
 const part: fc.Arbitrary<Piece> = fc.record(place).map((piece) => ({ ...piece }))

@@ -17,6 +17,7 @@ function fileOf(size: number, name = 'directory/of/some depth/huge'): PlannedFil
     plannedBytes: 0,
     left: 0,
     state: 'planning',
+    leader: undefined,
   }
 }
 

@@ -81,7 +81,7 @@ describe('restore: a whole tree', () => {
     const modes = (to: string) => ['tool', 'shared'].map((name) => fs.statSync(`${to}/${name}`).mode & 0o7777)
     await version.restore(place.to)
     assert.deepEqual(modes(place.to), [0o755, 0o775])
-    await version.restore(`${place.to}-asked`, { setuid: true })
+    await version.restore(`${place.to}-asked`, { privileged: true })
     assert.deepEqual(modes(`${place.to}-asked`), [0o6755, 0o2775])
   })
 
@@ -89,7 +89,7 @@ describe('restore: a whole tree', () => {
     const version = new Version().directory('a/b').file('a/b/file', 'content').other('a/b/pipe')
     const report = await version.restore(place.to, { base: Buffer.from('a') })
     assert.equal(report.unsupported, 1)
-    assert.match(report.warnings.at(-1) ?? '', /1 fifos, sockets or devices/)
+    assert.match(report.warnings.at(-1) ?? '', /1 links, fifos or devices/)
     assert.deepEqual(
       treeOf(place.to, true).map((line) => line.split(' ')[0]),
       ['b', 'b/file'],

@@ -46,7 +46,14 @@ class World {
       chunks: { get: this.#get, locate: () => ({ pack: 1, offset: 0 }) },
       replication: { heads: () => [] },
     } as unknown as ServiceParts
-    const request = { volume: 'data', path: Buffer.from(path), to: this.place.to, verify: false, dryRun: false }
+    const request = {
+      volume: 'data',
+      path: Buffer.from(path),
+      to: this.place.to,
+      verify: false,
+      dryRun: false,
+      privileged: false,
+    }
     return createRestoring(parts).restore({ ...request, inPlace: false, delete: false, ...more }, { signal })
   }
 

@@ -1,5 +1,6 @@
 import { constants, lstatSync, readdirSync, realpathSync } from 'node:fs'
 import {
+  AT_EMPTY_PATH,
   AT_FDCWD,
   AT_SYMLINK_NOFOLLOW,
   cString,
@@ -51,7 +52,6 @@ export const createDirectoryReader = (): DirectoryReader => {
 /** Bytes of directory entries per call: some 2,000 names, about 6 ms of `lstat`, then the thread may do something else. */
 const DIRENT_BYTES = 64 * 1024
 const DOT = 0x2e
-const EMPTY_PATH = 0x1000
 /** Longer ones, which few file systems have, are a problem that is told. */
 const NAME_BYTES_MAX = 255
 const SELF = new Uint8Array(1)
@@ -82,7 +82,7 @@ export function createLibcReader(calls: Libc): DirectoryReader {
     openChild: (parent, child) => opened(calls.openat(parent.fd, cString(child), OPEN_DIRECTORY, 0), child),
     stat: (directory, child) =>
       child.byteLength === 0
-        ? statAt(directory.fd, SELF, EMPTY_PATH)
+        ? statAt(directory.fd, SELF, AT_EMPTY_PATH)
         : statAt(directory.fd, cString(child), AT_SYMLINK_NOFOLLOW),
     read(directory, visit) {
       const filled = calls.getdents(directory.fd, dirents)

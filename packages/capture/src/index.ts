@@ -10,14 +10,19 @@ export * from './tree-walker.ts'
 export * from './watcher.ts'
 export * from './xattrs.ts'
 export {
+  AT_EMPTY_PATH,
   AT_FDCWD,
   AT_REMOVEDIR,
+  AT_SYMLINK_FOLLOW,
   AT_SYMLINK_NOFOLLOW,
   cString,
+  deviceNumber,
   encodeTimes,
   errnoName,
   libc,
   OPEN_DIRECTORY,
   O_CLOEXEC,
+  O_PATH,
+  STATX_BYTES,
   type Libc,
 } from './libc.ts'

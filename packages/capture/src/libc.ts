@@ -14,8 +14,8 @@ export interface Libc {
   unlinkat(directory: number, name: Uint8Array, flags: number): number
   renameat(from: number, fromName: Uint8Array, to: number, toName: Uint8Array): number
   symlinkat(target: Uint8Array, directory: number, name: Uint8Array): number
-  /** Gives a file another name; of a symbolic link, to the link itself. */
-  linkat(from: number, fromName: Uint8Array, to: number, toName: Uint8Array): number
+  /** Gives a file another name; `flags`: 0 (a symbolic link is not followed) or `AT_SYMLINK_FOLLOW`. */
+  linkat(from: number, fromName: Uint8Array, to: number, toName: Uint8Array, flags: number): number
   /** A fifo or device: `mode` with the type's bits. */
   mknodat(directory: number, name: Uint8Array, mode: number, device: bigint): number
   /** Bytes written into `into`, which may be cut short. */
@@ -51,7 +51,11 @@ export interface Libc {
 export const AT_FDCWD = -100
 export const AT_REMOVEDIR = 0x200
 export const AT_SYMLINK_NOFOLLOW = 0x100
+export const AT_SYMLINK_FOLLOW = 0x400
+export const AT_EMPTY_PATH = 0x1000
 export const O_CLOEXEC = 0o2000000
+/** A descriptor that only stands for a place: nothing is opened, no right to read is needed. */
+export const O_PATH = 0o10000000
 /** Opens a directory, never through a symbolic link. */
 export const OPEN_DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW | O_CLOEXEC
 export const STATX_BYTES = 256
@@ -86,7 +90,6 @@ function load(): Libc | undefined {
       }
     }
     const statx = bind('int statx(int, const void*, int, unsigned int, void*)')
-    const linkat = bind('int linkat(int, const void*, int, const void*, int)')
     const fsetxattr = bind('int fsetxattr(int, const void*, const void*, size_t, int)')
     const lsetxattr = bind('int lsetxattr(const void*, const void*, const void*, size_t, int)')
     const inotifyInit = bind('int inotify_init1(int)')
@@ -96,7 +99,7 @@ function load(): Libc | undefined {
       unlinkat: bind('int unlinkat(int, const void*, int)'),
       renameat: bind('int renameat(int, const void*, int, const void*)'),
       symlinkat: bind('int symlinkat(const void*, int, const void*)'),
-      linkat: (from, fromName, to, toName) => linkat(from, fromName, to, toName, 0),
+      linkat: bind('int linkat(int, const void*, int, const void*, int)'),
       mknodat: bindMknodat(bind),
       readlinkat: withLength(bind('long readlinkat(int, const void*, void*, size_t)')),
       fchownat: bind('int fchownat(int, const void*, unsigned int, unsigned int, int)'),
@@ -149,6 +152,12 @@ export function cString(bytes: Uint8Array): Uint8Array {
   const result = new Uint8Array(bytes.byteLength + 1)
   result.set(bytes)
   return result
+}
+
+/** A device's number as the calls take it: `makedev` of the C library. */
+export function deviceNumber(major: number, minor: number): bigint {
+  const [high, low] = [BigInt(major), BigInt(minor)]
+  return ((high & 0xfffff000n) << 32n) | ((high & 0xfffn) << 8n) | ((low & 0xffffff00n) << 12n) | (low & 0xffn)
 }
 
 /** The times argument of `utimensat`: access time untouched, modification time in ns since 1970 (negative before). */

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import { createNodeReader, type OpenDirectory } from './directory-reader.ts'
 import {
+  AT_EMPTY_PATH,
   AT_FDCWD,
   AT_SYMLINK_NOFOLLOW,
   cString,
@@ -8,6 +9,7 @@ import {
   libc,
   OPEN_DIRECTORY,
   O_CLOEXEC,
+  O_PATH,
   SEEK_DATA,
   SEEK_HOLE,
   STATX_BYTES,
@@ -69,10 +71,8 @@ export function createSource(): Source {
 }
 
 const SELF = new Uint8Array(1)
-const EMPTY_PATH = 0x1000
 const TARGET_BYTES_MAX = 4096
 const DOT = Uint8Array.of(0x2e)
-const O_PATH = 0o10000000
 /** Opens a directory only to reach what is in it: that takes the right to search it, not to list it. */
 const REACH = constants.O_DIRECTORY | constants.O_NOFOLLOW | O_PATH | O_CLOEXEC
 const REACH_ROOT = REACH & ~constants.O_NOFOLLOW
@@ -120,13 +120,13 @@ function createLibcSource(calls: Libc): Source {
     closeDirectory: close,
     look: (directory, name) =>
       name.byteLength === 0
-        ? statAt(directory.fd, SELF, EMPTY_PATH)
+        ? statAt(directory.fd, SELF, AT_EMPTY_PATH)
         : statAt(directory.fd, cString(name), AT_SYMLINK_NOFOLLOW),
     openFile(directory, name) {
       const fd = calls.openat(directory.fd, cString(name), OPEN_FILE, 0)
       return fd < 0 ? errnoName(fd) : fd
     },
-    lookAtFile: (fd) => statAt(fd, SELF, EMPTY_PATH),
+    lookAtFile: (fd) => statAt(fd, SELF, AT_EMPTY_PATH),
     closeFile: (fd) => void calls.close(fd),
     readLink(directory, name) {
       const length = calls.readlinkat(directory.fd, cString(name), link)

@@ -9,6 +9,7 @@ export {
   encodePendingEnd,
 } from './block.ts'
 export { APPLY_BACKLOG_MAX, clearCatalog, openCatalog } from './catalog/catalog.ts'
+export { aspectsOf } from './catalog/difference.ts'
 export { compilePattern } from './catalog/pattern.ts'
 export { rowOf } from './catalog/rows.ts'
 export type * from './catalog/types.ts'

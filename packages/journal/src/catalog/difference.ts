@@ -15,6 +15,26 @@ export function differenceOf(
   return sameMetadata(before, after) ? undefined : { path, change: 'metadata', before, after }
 }
 
+/** What a state of a path can differ in. */
+export type Aspect = 'content' | 'type' | 'mode' | 'owner' | 'time' | 'attributes' | 'links' | 'holes'
+
+/** In what two states of a path differ. */
+export function aspectsOf(before: CatalogRow, after: CatalogRow): Aspect[] {
+  const same: Readonly<Record<Aspect, boolean>> = {
+    type: before.type === after.type && before.special?.kind === after.special?.kind,
+    content: sameContent(before, { ...after, type: before.type }),
+    mode: before.mode === after.mode,
+    owner: before.uid === after.uid && before.gid === after.gid,
+    time: before.mtimeNs === after.mtimeNs,
+    attributes: sameXattrs(before.xattrs ?? [], after.xattrs ?? []),
+    links: sameBytes(before.hardLink, after.hardLink),
+    holes: before.sparse === after.sparse,
+  }
+  return ASPECTS.filter((aspect) => !same[aspect])
+}
+
+const ASPECTS: readonly Aspect[] = ['type', 'content', 'mode', 'owner', 'time', 'attributes', 'links', 'holes']
+
 function sameContent(a: CatalogRow, b: CatalogRow): boolean {
   return (
     a.type === b.type &&
