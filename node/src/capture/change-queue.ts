@@ -1,6 +1,6 @@
 import { keyOf, sameStat } from '@holdfast/capture'
 import { Generations } from './generations.ts'
-import { CREATED_MS, MERGE_MS } from './limits.ts'
+import { CREATED_MS, MERGE_MS, SMALL_JOB_BYTES_MAX } from './limits.ts'
 
 /** A path known to have changed, to be read or deleted. */
 export interface Change {
@@ -35,6 +35,8 @@ export class ChangeQueue {
   readonly #ready = new Map<string, Hint>()
   readonly #checking = new Map<string, number>()
   readonly #toRead = new Map<string, Change>()
+  /** Those of `#toRead` that a watcher told of and that are small: they do not wait behind what a walk found. */
+  readonly #live = new Set<string>()
   readonly #toDelete = new Map<string, Change>()
   readonly #busy = new Map<string, number>()
   /** When files were read last, for as long as closes are merged; oldest first. */
@@ -47,6 +49,10 @@ export class ChangeQueue {
 
   get readCount(): number {
     return this.#toRead.size
+  }
+
+  get liveCount(): number {
+    return this.#live.size
   }
 
   get changeCount(): number {
@@ -144,9 +150,10 @@ export class ChangeQueue {
 
   // Changes
 
-  /** A walk or check saw the path, different from what is known. `words` are kept. */
-  found(path: Uint8Array, size: number, known: boolean, words: Uint32Array): void {
-    this.#put({ path, deleted: false, size, known, words })
+  /** A walk or check saw the path, different from what is known. `words` are kept. `live`: it changed just now. */
+  found(path: Uint8Array, size: number, known: boolean, words: Uint32Array, live = false): void {
+    const key = this.#put({ path, deleted: false, size, known, words })
+    if (live && size <= SMALL_JOB_BYTES_MAX) this.#live.add(key)
   }
 
   /** A walk or check saw that the path, which the history has, is gone. */
@@ -156,9 +163,20 @@ export class ChangeQueue {
 
   /** Changes to be read of paths that are not busy, oldest first, up to these bounds but at least one; they are busy then. */
   takeReads(nowMs: number, pathsMax: number, bytesMax: number): Change[] {
+    return this.#takeReads(this.#toRead.keys(), nowMs, pathsMax, bytesMax)
+  }
+
+  /** The same, of live changes only. */
+  takeLive(nowMs: number, pathsMax: number, bytesMax: number): Change[] {
+    return this.#takeReads(this.#live, nowMs, pathsMax, bytesMax)
+  }
+
+  #takeReads(keys: Iterable<string>, nowMs: number, pathsMax: number, bytesMax: number): Change[] {
     const taken: Change[] = []
     let bytes = 0
-    for (const change of this.#toRead.values()) {
+    for (const key of keys) {
+      const change = this.#toRead.get(key)
+      if (change === undefined) continue
       if (taken.length >= pathsMax || (taken.length > 0 && bytes + change.size > bytesMax)) break
       if (this.#busy.has(change.key)) continue
       bytes += change.size
@@ -187,6 +205,7 @@ export class ChangeQueue {
       for (const { generation } of stage.values()) this.generations.leave(generation)
       stage.clear()
     }
+    this.#live.clear()
     this.#earliestMs = Infinity
     this.#bytes = 0
   }
@@ -211,7 +230,7 @@ export class ChangeQueue {
     this.generations.leave(generation)
   }
 
-  #put(seen: Omit<Change, 'key' | 'generation'>): void {
+  #put(seen: Omit<Change, 'key' | 'generation'>): string {
     const key = keyOf(seen.path)
     const before = this.#toRead.get(key) ?? this.#toDelete.get(key)
     if (before !== undefined) this.#drop(before)
@@ -222,6 +241,7 @@ export class ChangeQueue {
     if (change.deleted) this.#toDelete.set(key, change)
     else this.#toRead.set(key, change)
     this.#bytes += change.size
+    return key
   }
 
   #begin(changes: readonly Change[]): void {
@@ -234,5 +254,6 @@ export class ChangeQueue {
   #drop(change: Change): void {
     const stage = change.deleted ? this.#toDelete : this.#toRead
     if (stage.delete(change.key)) this.#bytes -= change.size
+    this.#live.delete(change.key)
   }
 }

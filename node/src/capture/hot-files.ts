@@ -1,10 +1,11 @@
 import { keyOf } from '@holdfast/capture'
-import { HOT_BYTES_PER_MS, HOT_FILES_MAX, HOT_INTERVAL_MS, HOT_QUIET_MS } from './limits.ts'
+import { HOT_BYTES_PER_MS, HOT_FILES_MAX, HOT_INTERVAL_MS, HOT_QUIET_MS, HOT_TOLD_MS } from './limits.ts'
 
 interface Hot {
   readonly path: Uint8Array
   /** Square root of its size. */
   weight: number
+  readonly sinceMs: number
   quietSinceMs: number
   nextMs: number
 }
@@ -23,7 +24,7 @@ export class HotFiles {
     const key = keyOf(path)
     const known = this.#files.get(key)
     if (known === undefined && this.#files.size >= HOT_FILES_MAX) return
-    const hot = known ?? { path, weight: 0, quietSinceMs: nowMs, nextMs: 0 }
+    const hot = known ?? { path, weight: 0, sinceMs: nowMs, quietSinceMs: nowMs, nextMs: 0 }
     this.#files.set(key, hot)
     this.#note(hot, size, nowMs)
     hot.nextMs = nowMs + this.#intervalOf(hot)
@@ -34,6 +35,17 @@ export class HotFiles {
     if (this.#files.size === 0) return
     const hot = this.#files.get(keyOf(path))
     if (hot !== undefined) this.#note(hot, size, nowMs)
+  }
+
+  /** A watcher tells of the file. Soon after it was added, it was not held open for long: a walk had come while it was written. Looked
+   *  at each second, the next writing of it would be met half-way. */
+  told(path: Uint8Array, nowMs: number): void {
+    if (this.#files.size === 0) return
+    const key = keyOf(path)
+    const hot = this.#files.get(key)
+    if (hot === undefined || nowMs - hot.sinceMs > HOT_TOLD_MS) return
+    this.#files.delete(key)
+    this.#weight -= hot.weight
   }
 
   /** Those to be looked at now. */

@@ -60,12 +60,17 @@ export class Jobs {
   /** Starts what may start now. */
   start(nowMs: number): void {
     const { queue } = this.#parts
+    while (queue.liveCount > 0 && this.#running.size < limits.JOBS_MAX + limits.SMALL_JOBS_MAX) {
+      const changes = queue.takeLive(nowMs, limits.SMALL_JOB_PATHS_MAX, limits.SMALL_JOB_BYTES_MAX)
+      if (changes.length === 0) break
+      this.#run(changes, (left) => this.#read(changes, left, true))
+    }
     while (queue.readCount > 0) {
       const small = queue.readCount <= limits.SMALL_JOB_PATHS_MAX && queue.readBytes <= limits.SMALL_JOB_BYTES_MAX
       if (this.#running.size >= limits.JOBS_MAX + (small ? limits.SMALL_JOBS_MAX : 0)) break
       const changes = queue.takeReads(nowMs, limits.JOB_PATHS_MAX, limits.JOB_BYTES_MAX)
       if (changes.length === 0) break
-      this.#run(changes, (left) => this.#read(changes, left))
+      this.#run(changes, (left) => this.#read(changes, left, small))
     }
     while (this.#running.size < limits.JOBS_MAX + limits.SMALL_JOBS_MAX) {
       const changes = queue.takeDeletions(limits.DELETIONS_MAX)
@@ -117,7 +122,7 @@ export class Jobs {
     this.#parts.queue.release(change, this.#parts.clock.monotonicMs(), captured)
   }
 
-  async #read(changes: readonly Change[], left: Map<string, Change>): Promise<void> {
+  async #read(changes: readonly Change[], left: Map<string, Change>, isUrgent: boolean): Promise<void> {
     const committer = this.#committer
     const { clock, options, pool, onCaptured, onUnreadable, onProgress } = this.#parts
     const beganMs = clock.nowMs()
@@ -138,7 +143,7 @@ export class Jobs {
         if (error !== undefined) onUnreadable(path, error.code, error.message)
       onProgress()
     }
-    await pool.ingest({ volume: options.volume, root: options.root, paths }, onGroup, this.#abort.signal)
+    await pool.ingest({ volume: options.volume, root: options.root, paths, isUrgent }, onGroup, this.#abort.signal)
   }
 
   /** Deals with what was not read; the rest goes on to the sink. */

@@ -19,7 +19,7 @@ export const CHECK_PATHS_MAX = 1024
 export const JOB_PATHS_MAX = 4096
 export const JOB_BYTES_MAX = 256 * MIB
 export const JOBS_MAX = 2
-/** A job this small may start beside the others: a live edit does not wait for a scan. */
+/** A job of files this small that watchers told of starts beside the others: a live edit does not wait for a scan. */
 export const SMALL_JOB_PATHS_MAX = 64
 export const SMALL_JOB_BYTES_MAX = 16 * MIB
 export const SMALL_JOBS_MAX = 4
@@ -57,6 +57,8 @@ export const UNREADABLE_PATHS_MAX = 1000
 export const HOT_INTERVAL_MS = 1 * SECOND_MS
 export const HOT_QUIET_MS = 5 * MINUTE_MS
 export const HOT_FILES_MAX = 1024
+/** A watcher that tells of one within this time takes it off: it was only being written when a walk came by. */
+export const HOT_TOLD_MS = 10 * SECOND_MS
 /** Large ones are looked at less often: reading all of them should take a twentieth of the time, at a gigabyte a second. */
 export const HOT_BYTES_PER_MS = 50 * KIB
 

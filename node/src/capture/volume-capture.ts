@@ -199,7 +199,10 @@ export class VolumeCaptureDriver implements VolumeCapture {
     this.#watching.watches = message.watches
     const nowMs = this.#parts.clock.monotonicMs()
     if (this.#queue.hintCount < limits.HINTS_MAX) {
-      for (const path of pathsOf(message.dirty)) this.#queue.hint(path, nowMs)
+      for (const path of pathsOf(message.dirty)) {
+        this.#hot.told(path, nowMs)
+        this.#queue.hint(path, nowMs)
+      }
       for (const path of pathsOf(message.created)) this.#queue.hint(path, nowMs, true)
       for (const path of message.trees) this.#walks.addTree(path)
     } else {
@@ -233,6 +236,7 @@ export class VolumeCaptureDriver implements VolumeCapture {
   #queueFound(message: FoundMessage): void {
     const nowMs = this.#parts.clock.monotonicMs()
     const whole = this.#walks.isWhole(message.id) && this.#walks.coverageMs !== undefined
+    const live = !this.#walks.isWalk(message.id)
     let index = 0
     for (const path of pathsOf(message.paths)) {
       const words = message.stats.subarray(index * STAT_WORDS, (index + 1) * STAT_WORDS)
@@ -245,7 +249,7 @@ export class VolumeCaptureDriver implements VolumeCapture {
         if (untold) this.#hot.add(path, size, nowMs)
         else this.#hot.changed(path, size, nowMs)
       }
-      this.#queue.found(path, size, known, words)
+      this.#queue.found(path, size, known, words, live)
     }
     for (const path of pathsOf(message.gone)) this.#queue.gone(path)
   }

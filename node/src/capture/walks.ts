@@ -88,6 +88,11 @@ export class Walks {
     return this.#covered && this.#wallOf(this.#covered)
   }
 
+  /** Not a check. */
+  isWalk(id: number): boolean {
+    return this.#under?.id === id
+  }
+
   isWhole(id: number): boolean {
     return this.#under?.id === id && this.#under.whole
   }

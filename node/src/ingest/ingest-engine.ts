@@ -53,6 +53,8 @@ interface PendingDraft {
 
 interface EngineJob {
   readonly id: number
+  /** Its tasks go between the pieces of one that is not. */
+  readonly isUrgent: boolean
   /** `failed`: it waits to be cancelled. */
   state: 'open' | 'failed' | 'cancelled'
   pending: PendingDraft[]
@@ -76,11 +78,11 @@ export class IngestEngine {
   readonly #options: EngineOptions
   readonly #arena = createArena()
   readonly #source = createSource()
-  readonly #parents = new Parents(this.#source)
   readonly #chunks: ChunkWriter
   readonly #contexts = new Map<string, VolumeContext>()
   readonly #jobs = new Map<number, EngineJob>()
   readonly #tasks: Task[] = []
+  readonly #urgentTasks: Task[] = []
   /** Chunk numbers of announced frames that no sync has covered. */
   readonly #unsynced: number[] = []
   #runner: Promise<void> | undefined
@@ -104,7 +106,7 @@ export class IngestEngine {
         this.#contexts.set(message.volume, createVolumeContext(message.keyRing, this.#arena))
         break
       case 'batch':
-        this.#add({ type: 'batch', job: this.#job(message.batch.job), batch: message.batch })
+        this.#add({ type: 'batch', job: this.#job(message.batch.job, message.batch.isUrgent), batch: message.batch })
         break
       case 'finish':
         this.#addFinish(this.#job(message.job))
@@ -128,17 +130,27 @@ export class IngestEngine {
     }
   }
 
-  #job(id: number): EngineJob {
+  #job(id: number, isUrgent = false): EngineJob {
     const known = this.#jobs.get(id)
     if (known !== undefined) return known
     const state = this.#isStopping ? 'cancelled' : 'open'
-    const job: EngineJob = { id, state, pending: [], ready: [], again: [], isFinishing: false, isQueued: false }
+    const job: EngineJob = {
+      id,
+      isUrgent,
+      state,
+      pending: [],
+      ready: [],
+      again: [],
+      isFinishing: false,
+      isQueued: false,
+    }
     this.#jobs.set(id, job)
     return job
   }
 
   #add(task: Task): void {
-    this.#tasks.push(task)
+    if (task.job.isUrgent) this.#urgentTasks.push(task)
+    else this.#tasks.push(task)
     this.#runner ??= this.#run()
   }
 
@@ -161,33 +173,45 @@ export class IngestEngine {
     const nowMs = this.#options.clock.monotonicMs()
     this.#sliceStartedAtMs = nowMs
     if (this.#pathsInGroup === 0) this.#groupStartedAtMs = nowMs
-    for (let task = this.#tasks.shift(); task !== undefined; task = this.#tasks.shift()) {
-      const { job } = task
-      try {
-        if (task.type === 'batch') await this.#readBatch(job, task.batch)
-        else await this.#finish(job)
-      } catch (error) {
-        this.#fail(job, error)
-      }
-      this.#parents.close()
-      if (task.type === 'batch') this.#options.post({ type: 'batch-done', job: job.id })
-      else this.#leave(job)
-    }
+    const next = (): Task | undefined => this.#urgentTasks.shift() ?? this.#tasks.shift()
+    for (let task = next(); task !== undefined; task = next()) await this.#perform(task)
     this.#runner = undefined
   }
 
-  async #readBatch(job: EngineJob, batch: Batch): Promise<void> {
+  async #perform(task: Task): Promise<void> {
+    const { job } = task
+    const parents = new Parents(this.#source)
+    try {
+      if (task.type === 'batch') await this.#readBatch(job, task.batch, parents)
+      else await this.#finish(job, parents)
+    } catch (error) {
+      this.#fail(job, error)
+    }
+    parents.close()
+    if (task.type === 'batch') this.#options.post({ type: 'batch-done', job: job.id })
+    else this.#leave(job)
+  }
+
+  /** A live edit does not wait until a large file is read: its tasks are done between two pieces of it, which finds the arena and the
+   *  volume as they were. */
+  async #letUrgentIn(): Promise<void> {
+    if (this.#urgentTasks.length === 0) return
+    const held = this.#arena.bytes.slice()
+    for (let task = this.#urgentTasks.shift(); task !== undefined; task = this.#urgentTasks.shift())
+      await this.#perform(task)
+    this.#arena.bytes.set(held)
+  }
+
+  async #readBatch(job: EngineJob, batch: Batch, parents: Parents): Promise<void> {
     const { volume, root, rootIdentity } = batch
     for (const path of pathsOf(batch)) {
       if (job.state !== 'open') return
-      await this.#read(job, { target: { root, rootIdentity, path }, volume, attempt: 1 })
+      await this.#read(job, { target: { root, rootIdentity, path }, volume, attempt: 1 }, parents)
     }
   }
 
-  async #read(job: EngineJob, errand: Errand): Promise<void> {
-    const context = this.#contexts.get(errand.volume)
-    if (context === undefined) throw new HoldfastError('HF_INTERNAL', 'paths of a volume without its keys')
-    this.#chunks.use(context)
+  async #read(job: EngineJob, errand: Errand, parents: Parents): Promise<void> {
+    const context = this.#use(errand)
     const extents = new ExtentList()
     const sink = {
       restart: () => extents.clear(),
@@ -196,11 +220,12 @@ export class IngestEngine {
         return this.#chunks.isGroupFull
       },
     }
-    const parts = { source: this.#source, parents: this.#parents, arena: this.#arena, cutter: context.cutter }
+    const parts = { source: this.#source, parents, arena: this.#arena, cutter: context.cutter }
     const steps = readPath(errand.target, parts, sink)
     let step = steps.next()
     while (step.done !== true) {
       await this.#pause(job)
+      this.#use(errand)
       // Ending it early closes the file.
       step = job.state === 'open' ? steps.next() : steps.return(undefined)
     }
@@ -211,6 +236,14 @@ export class IngestEngine {
     this.#pathsInGroup++
     for (const { name, value } of found.xattrs ?? []) this.#xattrBytesInGroup += name.byteLength + value.byteLength
     await this.#pause(job)
+  }
+
+  /** The volume of what is read or sealed next. */
+  #use({ volume }: Errand): VolumeContext {
+    const context = this.#contexts.get(volume)
+    if (context === undefined) throw new HoldfastError('HF_INTERNAL', 'paths of a volume without its keys')
+    this.#chunks.use(context)
+    return context
   }
 
   /** Between two pieces of work: ends the group if it is time, lets messages in, waits while too many groups are on their way. */
@@ -230,6 +263,7 @@ export class IngestEngine {
       this.#sliceStartedAtMs = clock.monotonicMs()
     }
     if (this.#groupsInFlight >= GROUPS_IN_FLIGHT_MAX) await this.#room()
+    if (!job.isUrgent) await this.#letUrgentIn()
   }
 
   async #room(): Promise<void> {
@@ -244,10 +278,10 @@ export class IngestEngine {
 
   /** Seals what is open, so that nobody waits for it, and hands over the job's drafts. Those that wait for other workers stay: the next
    *  `announced` comes back here. */
-  async #finish(job: EngineJob): Promise<void> {
+  async #finish(job: EngineJob, parents: Parents): Promise<void> {
     job.isQueued = false
     do {
-      for (const errand of job.again.splice(0)) if (job.state === 'open') await this.#read(job, errand)
+      for (const errand of job.again.splice(0)) if (job.state === 'open') await this.#read(job, errand, parents)
       this.#chunks.sealAll()
       this.#emit(job)
       await this.#room()
@@ -278,6 +312,8 @@ export class IngestEngine {
     const waiting: PendingDraft[] = []
     for (const draft of job.pending) {
       const { errand, found, extents } = draft
+      // Nodes of its recipe are sealed for its volume, whichever was read last.
+      this.#use(errand)
       const state = chunksState(extents, this.#chunks)
       if (state === 'waiting') waiting.push(draft)
       else if (state === 'named') job.ready.push(completeDraft(found, extents, this.#chunks))

@@ -182,6 +182,7 @@ class Pool implements IngestPool {
   /** Gives out batches, one of each job in turn, to the workers that have least to do: one to work on, and while that is small a second
    *  one so that no worker waits for the next. */
   #dispatch(): void {
+    for (const job of this.#waiting.filter(({ job: { isUrgent } }) => isUrgent === true)) this.#sendAll(job)
     for (;;) {
       const job = this.#waiting[0]
       const thread = [...this.#threads.values()]
@@ -194,9 +195,18 @@ class Pool implements IngestPool {
     }
   }
 
+  /** Every batch of an urgent job goes to the worker that has least to do, whatever that is. */
+  #sendAll(job: Job): void {
+    const thread = [...this.#threads.values()].toSorted((a, b) => a.batchBytes - b.batchBytes)[0]
+    if (thread === undefined) return
+    this.#waiting.splice(this.#waiting.indexOf(job), 1)
+    while (job.next !== undefined) this.#sendBatch(job, job.next, thread)
+  }
+
   #sendBatch(job: Job, { paths, bytes }: PathBatch, thread: WorkerThread): void {
-    const { root, rootIdentity } = job.job
-    thread.sendBatch({ type: 'batch', batch: batchOf(job.id, job.volume, root, rootIdentity, paths) }, bytes)
+    const { root, rootIdentity, isUrgent = false } = job.job
+    const batch = batchOf({ job: job.id, isUrgent, volume: job.volume, rootIdentity }, root, paths)
+    thread.sendBatch({ type: 'batch', batch }, bytes)
     job.workers.add(thread)
     job.next = job.batches.next().value ?? undefined
     if (job.next !== undefined) return

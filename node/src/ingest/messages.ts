@@ -48,6 +48,8 @@ export type FromWorker =
 
 export interface Batch {
   readonly job: number
+  /** As the job says. */
+  readonly isUrgent: boolean
   /** Hex. */
   readonly volume: string
   readonly root: Uint8Array
@@ -79,10 +81,8 @@ export function holdfastError({ code, message, retryable, next }: PlainError): H
 }
 
 export function batchOf(
-  job: number,
-  volume: string,
+  of: Pick<Batch, 'job' | 'isUrgent' | 'volume' | 'rootIdentity'>,
   root: Uint8Array,
-  rootIdentity: Batch['rootIdentity'],
   paths: readonly IngestPath[],
 ): Batch {
   const pathEnds = new Uint32Array(paths.length)
@@ -94,7 +94,7 @@ export function batchOf(
   const pathBytes = new Uint8Array(length)
   paths.forEach(({ path }, index) => pathBytes.set(path, (pathEnds[index] ?? 0) - path.byteLength))
   // A copy, since a view would take all of its buffer along.
-  return { job, volume, root: new Uint8Array(root), rootIdentity, pathBytes, pathEnds }
+  return { ...of, root: new Uint8Array(root), pathBytes, pathEnds }
 }
 
 export function* pathsOf({ pathBytes, pathEnds }: Batch): Generator<Uint8Array> {

@@ -14,6 +14,8 @@ export interface IngestJob {
   /** Device and inode that the root must have when a path is found absent; without it any directory there will do. */
   readonly rootIdentity?: { readonly dev: bigint; readonly ino: bigint }
   readonly paths: readonly IngestPath[]
+  /** Few small files that somebody waits for: read at once, between two pieces of what the workers are at. @default false */
+  readonly isUrgent?: boolean
 }
 
 export interface IngestPath {

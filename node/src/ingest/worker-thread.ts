@@ -24,7 +24,7 @@ export class WorkerThread {
   /** Resolves when the thread has ended, by itself or not, with what to tell those who needed it. */
   readonly ended: Promise<HoldfastError>
   /** Batches it has and has not done, with their expected bytes. */
-  readonly #batchBytes: number[] = []
+  readonly #batches: { readonly job: number; readonly bytes: number }[] = []
   readonly #thread: Worker
   readonly #commits = new Map<number, Waiter<CommitAnswer>>()
   #requests = 0
@@ -51,7 +51,7 @@ export class WorkerThread {
     const up = new Promise<void>((resolve) => {
       this.#thread.on('message', (message: FromWorker) => {
         if (message.type === 'ready') resolve()
-        else if (message.type === 'batch-done') this.#batchBytes.shift()
+        else if (message.type === 'batch-done') this.#batchDone(message.job)
         else if (message.type === 'committed') this.#answer(message.request)?.resolve(message)
         else if (message.type === 'refused') this.#answer(message.request)?.reject(holdfastError(message.error))
         onMessage(message)
@@ -70,11 +70,11 @@ export class WorkerThread {
   }
 
   get batchCount(): number {
-    return this.#batchBytes.length
+    return this.#batches.length
   }
 
   get batchBytes(): number {
-    return this.#batchBytes.reduce((sum, bytes) => sum + bytes, 0)
+    return this.#batches.reduce((sum, { bytes }) => sum + bytes, 0)
   }
 
   send(message: ToWorker): void {
@@ -82,7 +82,7 @@ export class WorkerThread {
   }
 
   sendBatch(message: ToWorker & { type: 'batch' }, bytes: number): void {
-    this.#batchBytes.push(bytes)
+    this.#batches.push({ job: message.batch.job, bytes })
     this.#thread.postMessage(message, [message.batch.pathBytes.buffer as ArrayBuffer])
   }
 
@@ -103,6 +103,12 @@ export class WorkerThread {
   /** Ends the thread at once. */
   async terminate(): Promise<void> {
     await this.#thread.terminate()
+  }
+
+  /** Those of one job are done in order; an urgent job's before others. */
+  #batchDone(job: number): void {
+    const place = this.#batches.findIndex((batch) => batch.job === job)
+    if (place >= 0) this.#batches.splice(place, 1)
   }
 
   #answer(request: number): Waiter<CommitAnswer> | undefined {

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert'
 import * as fc from 'fast-check'
 import { encodeStat, STAT_WORDS } from '@holdfast/capture'
 import { ChangeQueue, type Change } from '../../src/capture/change-queue.ts'
-import { CREATED_MS, MERGE_MS } from '../../src/capture/limits.ts'
+import { CREATED_MS, MERGE_MS, SMALL_JOB_BYTES_MAX } from '../../src/capture/limits.ts'
 import { bytes, text } from './support.ts'
 
 const paths = (taken: readonly Uint8Array[]): string[] => taken.map(text)
@@ -54,6 +54,18 @@ describe('change queue', () => {
     queue.hint(file, 1000, true)
     queue.hurry()
     assert.deepEqual(paths(queue.takeHints(1000, 10)), ['file'])
+  })
+
+  it('gives out small live changes by themselves, before what a walk found', () => {
+    for (const name of ['a', 'b']) queue.found(bytes(name), 1, false, words(1))
+    queue.found(bytes('edited'), 1, false, words(1), true)
+    queue.found(bytes('huge'), SMALL_JOB_BYTES_MAX + 1, false, words(1), true)
+    queue.found(bytes('b'), 1, false, words(2), true)
+    assert.equal(queue.liveCount, 2)
+    assert.deepEqual(pathsOf(queue.takeLive(1000, 1, 100)), ['edited'])
+    assert.deepEqual(pathsOf(queue.takeReads(1000, 10, 10)), ['a'])
+    assert.deepEqual(pathsOf(queue.takeLive(1000, 10, 100)), ['b'])
+    assert.deepEqual([queue.liveCount, queue.readCount], [0, 1])
   })
 
   it('holds back what is said of a busy path', () => {

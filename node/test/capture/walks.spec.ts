@@ -8,6 +8,7 @@ import {
   HOT_BYTES_PER_MS,
   HOT_INTERVAL_MS,
   HOT_QUIET_MS,
+  HOT_TOLD_MS,
   REST_RATIO,
   RETRY_MS,
   SECOND_WALK_MS,
@@ -290,6 +291,14 @@ describe('files that are held open', () => {
     assert.equal(hot.due(2 * HOT_QUIET_MS - 2).length, 1)
     assert.equal(hot.due(2 * HOT_QUIET_MS - 1).length, 0)
     assert.equal(hot.nextMs(), undefined)
+  })
+
+  it('takes off a file that a walk met while it was written, once a watcher tells of its end', () => {
+    const hot = new HotFiles()
+    for (const name of ['written', 'held']) hot.add(bytes(name), 100, 0)
+    hot.told(bytes('written'), HOT_TOLD_MS)
+    hot.told(bytes('held'), HOT_TOLD_MS + 1)
+    assert.deepEqual(hot.paths().map(text), ['held'])
   })
 
   it('are looked at less often when they are large', () => {

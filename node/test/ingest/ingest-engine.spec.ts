@@ -28,6 +28,7 @@ class EngineWorld {
   )
   readonly posted: FromWorker[] = []
   readonly groups: GroupContent[] = []
+  onGroup: (() => void) | undefined
   readonly #numbers = new SharedArrayBuffer(4)
   #engines = 0
 
@@ -46,6 +47,7 @@ class EngineWorld {
         this.posted.push(message)
         if (message.type !== 'group') return
         this.groups.push(decodeGroup(message.content))
+        this.onGroup?.()
         queueMicrotask(() => engine.receive({ type: 'taken' }))
       },
       breathe: () => Promise.resolve(),
@@ -64,8 +66,13 @@ class EngineWorld {
   }
 
   batch(job: number, ...names: string[]): ToWorker {
+    return this.batchAs({ job }, ...names)
+  }
+
+  batchAs(as: { job: number; volume?: string; isUrgent?: boolean }, ...names: string[]): ToWorker {
     const paths = names.map((name) => ({ path: bytes(name), sizeHint: 0 }))
-    return { type: 'batch', batch: batchOf(job, VOLUME, bytes(this.source.root), undefined, paths) }
+    const of = { volume: VOLUME, isUrgent: false, rootIdentity: undefined, ...as }
+    return { type: 'batch', batch: batchOf(of, bytes(this.source.root), paths) }
   }
 
   types(): string[] {
@@ -251,6 +258,59 @@ describe('ingest engine', () => {
     assert.deepEqual(
       world.groups.map(({ group }) => group),
       [0, 1],
+    )
+  })
+
+  it('what is urgent is read between two pieces of a large file, which is read on as it was', async () => {
+    world.source.write('large', noise('around', 20 * MIB))
+    world.source.write('edit', noise('edit', 9 * MIB))
+    const engine = world.engine()
+    const other = testRing('urgent')
+    engine.receive({ type: 'volume', volume: hexOf(other.volume), keyRing: other.encode() })
+    world.onGroup = () => {
+      world.onGroup = undefined
+      engine.receive(world.batchAs({ job: 2, volume: hexOf(other.volume), isUrgent: true }, 'edit'))
+      engine.receive({ type: 'finish', job: 2 })
+    }
+    engine.receive(world.batch(1, 'large'))
+    engine.receive({ type: 'finish', job: 1 })
+    await world.idle()
+    assert.deepEqual(
+      world.drafts().map(({ path }) => text(path)),
+      ['edit', 'large'],
+    )
+    world.announce()
+    const { length } = world.groups
+    engine.receive(world.batch(3, 'large'))
+    engine.receive({ type: 'finish', job: 3 })
+    await world.idle()
+    const again = world.groups.slice(length)
+    assert.deepEqual(again.flatMap(({ drafts }) => drafts)[0]?.recipe, world.drafts()[1]?.recipe)
+    assert.deepEqual(
+      again.flatMap(({ frames }) => frames),
+      [],
+      'read undisturbed, it holds nothing that was not stored',
+    )
+  })
+
+  it('the recipe of a large file is sealed for its volume, whichever was read last', async () => {
+    world.source.write('large', noise('recipe', 5 * MIB))
+    world.source.write('small', noise('small', 10 * KIB))
+    const engine = world.engine()
+    const other = testRing('other')
+    engine.receive({ type: 'volume', volume: hexOf(other.volume), keyRing: other.encode() })
+    engine.receive(world.batch(1, 'large'))
+    engine.receive(world.batchAs({ job: 2, volume: hexOf(other.volume) }, 'small'))
+    engine.receive({ type: 'finish', job: 1 })
+    engine.receive({ type: 'finish', job: 2 })
+    await world.idle()
+    const root = world.drafts().find(({ path }) => text(path) === 'large')?.recipe?.root
+    assert.ok(root)
+    const frames = world.groups.flatMap(({ frames: each }) => each)
+    const found = frames.filter(({ entry }) => hexOf(entry.id) === hexOf(root))
+    assert.deepEqual(
+      found.map(({ entry }) => hexOf(entry.volume)),
+      [VOLUME],
     )
   })
 

@@ -212,6 +212,24 @@ describe('ingest pool', () => {
     }
   })
 
+  it('reads what is urgent while its only worker is at a large file', async () => {
+    world.source.write('large', noise('busy', 48 * MIB))
+    world.source.write('edit', noise('edit', 1000))
+    const pool = await world.pool({ workers: 1 })
+    const ended: string[] = []
+    let edit: Promise<void> | undefined
+    const ingest = async (name: string, isUrgent: boolean, onGroup: () => void): Promise<void> => {
+      const paths = [{ path: bytes(name), sizeHint: 48 * MIB }]
+      await pool.ingest({ volume: world.ring.volume, root: bytes(world.source.root), paths, isUrgent }, onGroup)
+      ended.push(name)
+    }
+    await ingest('large', false, () => {
+      edit ??= ingest('edit', true, () => undefined)
+    })
+    await edit
+    assert.deepEqual(ended, ['edit', 'large'])
+  })
+
   it('concludes nothing from absence when the root is gone, or is another directory', async () => {
     world.source.write('file', bytes('x'))
     const pool = await world.pool()
