@@ -209,7 +209,9 @@ export class VolumeManager {
     this.#isDamaged = true
     this.#parts.log.warn({ err: error }, 'a journal index is damaged')
     // What is under way in the queue sees to it at its end.
-    this.#reconcileAll().catch(() => undefined)
+    this.#reconcileAll().catch((failure: unknown) => {
+      this.#parts.log.error({ err: failure }, 'the journal index could not be made anew')
+    })
   }
 
   /** The catalogs stay at first: they are made of the same frames. From the second time on they are made anew, too. */
@@ -235,7 +237,10 @@ export class VolumeManager {
       this.#isStale = false
       this.#isDamaged = false
       await this.#closeAll()
-      await this.#journals?.close()
+      // One that is damaged may not close well; it goes all the same.
+      await this.#journals
+        ?.close()
+        .catch((error: unknown) => this.#parts.log.warn({ err: error }, 'logs did not close'))
       rmSync(this.#parts.home.journalDirectory, { recursive: true, force: true })
       this.#journals = await this.#openJournals()
       await clear()
