@@ -126,9 +126,11 @@ export class Walks {
     this.within(Math.max(0, this.#restedMs - this.#parts.clock.monotonicMs()))
   }
 
-  /** Changes may have been missed: only a walk that is yet to begin tells. */
-  missed(): void {
+  /** Changes may have been missed: only a walk that is yet to begin tells. False if that was so before. */
+  missed(): boolean {
+    const isNew = this.#missed === undefined
     this.#missed = this.count
+    return isNew
   }
 
   /** Nothing can be concluded from what was seen so far; tries again later. */

@@ -89,9 +89,10 @@ export class Watching {
 
   /** Something happened at or below the path that nobody told. */
   gap(path: Uint8Array, reason: string): void {
-    this.#parts.walks.missed()
-    this.#parts.walks.addTree(path)
-    this.#parts.onHealth({ type: 'gap', reason, path })
+    const { walks, onHealth } = this.#parts
+    const isNew = walks.missed()
+    walks.addTree(path)
+    if (isNew) onHealth({ type: 'gap', reason, path })
   }
 
   #notWatched(path: Uint8Array, reason: string): void {

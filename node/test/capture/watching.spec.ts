@@ -16,7 +16,7 @@ function setUp() {
     count: 1,
     within: (ms: number) => void done.push(`walk in ${ms}`),
     addTree: (path: Uint8Array) => void done.push(`walk "${text(path)}"`),
-    missed: () => void done.push('missed'),
+    missed: () => done.push('missed') === 1,
   }
   const health: CaptureHealth['type'][] = []
   const watching = new Watching({
@@ -77,5 +77,8 @@ describe('watching of a volume', () => {
       watching.lost(ROOT, reason)
       assert.deepEqual(health, ['gap'])
       assert.deepEqual(done, ['missed', 'walk ""'])
+      watching.lost(ROOT, 'overflow')
+      assert.deepEqual(health, ['gap'], 'said once')
+      assert.deepEqual(done.slice(2), ['missed', 'walk ""'])
     })
 })
