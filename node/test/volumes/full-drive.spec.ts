@@ -7,7 +7,7 @@ import { createMemoryDrive, type DriveOperation, type MemoryDrive } from '@holdf
 import { createMemoryJournalDisk } from '@holdfast/journal'
 import { hasCode } from '@holdfast/ports'
 import { ROOM_RETRY_MS } from '../../src/volumes/room.ts'
-import { check, commit, Ledger, Levels, openWorld, type BinaryLevel, type World } from './pipeline.ts'
+import { check, clearIndexes, commit, Ledger, Levels, openWorld, type BinaryLevel, type World } from './pipeline.ts'
 
 const ROUNDS = 4
 
@@ -72,7 +72,7 @@ describe('the commit pipeline of a primary, drive full at every write boundary',
 
   /** How often the drive refused, and how many commits were through before there was room again. */
   async function survive(boundary: number): Promise<{ refused: number; boundaries: number }> {
-    await level.clear()
+    await clearIndexes(level)
     const tight = new Tight(boundary)
     const ledger = new Ledger()
     const world = await openWorld(tight.drive, level, createMemoryJournalDisk(), ledger)
@@ -107,7 +107,7 @@ describe('the commit pipeline of a primary, drive full at every write boundary',
   async function restartOnFullDrive(tight: Tight, ledger: Ledger): Promise<void> {
     const drive = tight.drive.crash(() => 'lost')
     drive.setFault(({ type }) => (type === 'write' || type === 'create' ? 'full' : undefined))
-    await level.clear()
+    await clearIndexes(level)
     const world = await openWorld(drive, level, createMemoryJournalDisk(), ledger)
     await check(world, ledger)
     assert.equal(world.volume.log.head().length, ledger.published.size, 'frames of nobody are in the journal')

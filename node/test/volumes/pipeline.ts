@@ -4,7 +4,13 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { blake3 } from '@holdfast/hash'
-import { createManualClock, createSeededRandom, type ManualClock, type MemoryDrive } from '@holdfast/doubles'
+import {
+  createManualClock,
+  createSeededRandom,
+  MemoryIndex,
+  type ManualClock,
+  type MemoryDrive,
+} from '@holdfast/doubles'
 import { createEpochRecord, encodeEpochRecord } from '@holdfast/failover'
 import {
   createMemoryJournalStore,
@@ -40,6 +46,7 @@ export const VOLUME = asVolumeId(new Uint8Array(16).fill(7))
 export const SIGNING_KEY = signingKeyFromSeed(new Uint8Array(32).fill(3))
 export const SELF = asNodeId(SIGNING_KEY.publicKey)
 const RING = createKeyRing(VOLUME, new Uint8Array(32).fill(5))
+const KEYS = deriveVolumeKeys(RING)
 export const ENTRY: VolumeEntry = {
   author: SELF,
   counter: 1,
@@ -138,12 +145,11 @@ export async function openWorld(
 ): Promise<World> {
   const store = await openPackStore({
     drive,
-    index: level.sublevel<Uint8Array, Uint8Array>('packs', BINARY),
+    index: packsOf(level),
     packBytesMax: PACK_BYTES_MAX,
   })
   const journals = createMemoryJournalStore(disk)
-  const keys = deriveVolumeKeys(RING)
-  const codec = createRecordCodec(keys, VOLUME, createSeededRandom(1))
+  const codec = createRecordCodec(KEYS, VOLUME, createSeededRandom(1))
   const catalog = await openCatalog({
     level: level.sublevel<Uint8Array, Uint8Array>('catalog', BINARY),
     volume: VOLUME,
@@ -155,7 +161,7 @@ export async function openWorld(
     role: 'primary',
     store,
     journals,
-    readable: { ring: RING, keys, codec, catalog },
+    readable: { ring: RING, keys: KEYS, codec, catalog },
     completeLength: () => Promise.resolve(0),
     room,
   })
@@ -278,6 +284,26 @@ async function blockOf(
   if (earlier === undefined || index >= earlier.length) return undefined
   for await (const frame of store.journalFrames(earlier.storedKey, index)) return frame.blocks[index - frame.start]
   return undefined
+}
+
+const indexes = new WeakMap<BinaryLevel, MemoryIndex>()
+
+/** The index of packs that lives and dies with a level: in memory, since the one on level is tested beside it. */
+function packsOf(level: BinaryLevel): MemoryIndex {
+  const index = indexes.get(level) ?? new MemoryIndex()
+  indexes.set(level, index)
+  return index
+}
+
+/** What the power left of it: every batch that was synced, and of the others those that `isKept` says. */
+export function crashIndex(level: BinaryLevel, isKept: () => boolean): void {
+  indexes.set(level, packsOf(level).crash(isKept))
+}
+
+/** Forgets what is derived. */
+export async function clearIndexes(level: BinaryLevel): Promise<void> {
+  indexes.delete(level)
+  await level.clear()
 }
 
 /** Levels in directories of their own, in memory where the system has a place for that: their syncs are not what is tested here. */

@@ -3,11 +3,10 @@
  * full for a while, checkpoints, rebuilds and scrubs, and power loss anywhere, recovery included. The model lives through all.
  */
 import assert from 'node:assert/strict'
-import { createMemoryDrive, createSeededRandom } from '@holdfast/doubles'
+import { createMemoryDrive, createSeededRandom, MemoryIndex } from '@holdfast/doubles'
 import type { DriveFault, DriveOperation, Fate, MemoryDrive } from '@holdfast/doubles'
 import { hasCode } from '@holdfast/ports'
 import { VOLUME } from './fixture.ts'
-import { MemoryIndex } from './memory-index.ts'
 import { check, commit, commitByWorker, heldBy, Model, openWorld, workerOf } from './world.ts'
 import type { World } from './world.ts'
 

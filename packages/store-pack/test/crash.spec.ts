@@ -4,12 +4,11 @@
  * changes reached the drive while the choices are few, the telling and random ones beyond; the index forgets as it likes.
  */
 import assert from 'node:assert/strict'
-import { createMemoryDrive, createSeededRandom, fateCombinations } from '@holdfast/doubles'
+import { createMemoryDrive, createSeededRandom, fateCombinations, MemoryIndex } from '@holdfast/doubles'
 import type { MemoryDrive } from '@holdfast/doubles'
 import { hasCode } from '@holdfast/ports'
 import { check, commit, commitByWorker, heldBy, openWorld, workerOf } from './world.ts'
 import type { World } from './world.ts'
-import { MemoryIndex } from './memory-index.ts'
 
 /** Choices tried at each boundary; up to three unsynced changes (4³) are tried in full. */
 const FATES_PER_BOUNDARY = 64

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
+import { MemoryIndex } from '@holdfast/doubles'
 import { hasCode } from '@holdfast/ports'
 import type { ErrorCode } from '@holdfast/ports'
 import { chunkOf, listOf, VOLUME } from './fixture.ts'
-import { MemoryIndex } from './memory-index.ts'
 import { check, commit, commitByWorker, encodeChunk, openWorld, restart, rot, workerOf } from './world.ts'
 import type { World } from './world.ts'
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
+import { MemoryIndex } from '@holdfast/doubles'
 import { asCoreKey, hasCode, hexOf } from '@holdfast/ports'
 import type { ErrorCode } from '@holdfast/ports'
 import { createPackWriter, packNumberClaims } from '../src/index.ts'
 import { chunkOf, CORE, frameOf, framesOf, listOf, VOLUME } from './fixture.ts'
-import { MemoryIndex } from './memory-index.ts'
 import { check, commit, commitByWorker, encodeChunk, lengthOf, openWorld, restart, ROTTEN, workerOf } from './world.ts'
 import type { World } from './world.ts'
 

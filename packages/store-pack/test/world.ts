@@ -1,6 +1,6 @@
 /** A store on drives and indexes that crash, with a model of what it must and what it may hold afterwards. */
 import assert from 'node:assert/strict'
-import { createMemoryDrive } from '@holdfast/doubles'
+import { createMemoryDrive, MemoryIndex } from '@holdfast/doubles'
 import type { MemoryDrive } from '@holdfast/doubles'
 import { asCoreKey, hexOf } from '@holdfast/ports'
 import type { Chunk, CoreKey, JournalFrame } from '@holdfast/ports'
@@ -13,7 +13,6 @@ import {
 } from '../src/index.ts'
 import type { PackStore, PackWriter, StoreProblem } from '../src/index.ts'
 import { chunkOf, CORE, frameOf, framesOf, listOf, VOLUME } from './fixture.ts'
-import { MemoryIndex } from './memory-index.ts'
 import { packPath } from '../src/pack-file.ts'
 
 export const CORE_OF_WORKER = asCoreKey(new Uint8Array(32).fill(8))

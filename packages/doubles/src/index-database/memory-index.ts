@@ -1,4 +1,13 @@
-import type { IndexDatabase, IndexOperation, IndexRange } from '../src/index.ts'
+/** The parts of a level that the index of packs uses (`IndexDatabase` of store-pack). */
+type IndexOperation =
+  | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
+  | { readonly type: 'del'; readonly key: Uint8Array }
+
+interface IndexRange {
+  readonly gte: Uint8Array
+  readonly lt: Uint8Array
+  readonly reverse?: boolean
+}
 
 interface Batch {
   readonly operations: readonly IndexOperation[]
@@ -6,7 +15,7 @@ interface Batch {
 }
 
 /** Level in memory, as forgetful as it may be: after a crash any batch that was not synced is there or is not, whatever its order. */
-export class MemoryIndex implements IndexDatabase {
+export class MemoryIndex {
   readonly #rows = new Map<string, [Uint8Array, Uint8Array]>()
   readonly #durable: readonly Batch[]
   readonly #batches: Batch[] = []
