@@ -1,10 +1,19 @@
 /** Everything that a file system can hold, protected on one node and brought back by another. The judge compares bytes, modes, owners,
  *  times in nanoseconds, attributes, access lists, hard links and holes. */
 import assert from 'node:assert/strict'
-import { appendFileSync, chmodSync, chownSync, linkSync, lstatSync, unlinkSync } from 'node:fs'
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { setAttribute } from '../src/attributes.ts'
 import { listenIn, makeEverything, WITHOUT_ROOT } from '../src/everything.ts'
-import { World, type TestNode } from '../src/holdfast.ts'
+import { expectExit, jsonOf, mountsImpossible, World, type TestNode } from '../src/holdfast.ts'
 import { assertSameTree, manifestOf, type TreeManifest } from '../src/tree.ts'
 
 interface DiffLine {
@@ -109,5 +118,37 @@ describe(`a tree that holds everything${WITHOUT_ROOT}`, function () {
     const past = world.path('past')
     await b.ok('restore', 'data', '--to', past, '--privileged', '--at', captured)
     assertSameTree(whole, manifestOf(past))
+  })
+})
+
+const NOBODY = 65_534
+
+describe(`a node that is not the superuser${mountsImpossible() === undefined ? '' : ' (skipped: only root can start one)'}`, function () {
+  this.timeout(120_000)
+  const world = new World('nobody')
+  after(() => world.close())
+
+  it('captures all but what it may not read, says so with exit code 3, and captures that once it may', async function () {
+    if (mountsImpossible() !== undefined) this.skip()
+    const data = world.path('data')
+    mkdirSync(`${data}/closed`, { recursive: true })
+    for (const name of ['a', 'secret', 'closed/inside', 'z']) writeFileSync(`${data}/${name}`, name)
+    chmodSync(`${data}/secret`, 0o600)
+    chmodSync(`${data}/closed`, 0o700)
+    chmodSync(world.directory, 0o755)
+    const node = world.node('nobody')
+    await node.init()
+    const drop = `setpriv --reuid=${NOBODY} --regid=${NOBODY} --clear-groups`
+    await node.upAfter(`chown -R ${NOBODY}:${NOBODY} '${node.home}'; set -- ${drop} "$@"`)
+    await node.ok('protect', data, '--name', 'data')
+    const flushed = expectExit(await node.run(['flush', 'data', '--json']), 3)
+    assert.equal(jsonOf<{ volumes: { unreadableCount: number }[] }>(flushed).volumes[0]?.unreadableCount, 2)
+    const listed = async (): Promise<string[]> =>
+      (await node.json<{ path: string }[]>('ls', 'data', '-R')).map(({ path }) => path).toSorted()
+    assert.deepEqual(await listed(), ['a', 'closed', 'z'])
+    chmodSync(`${data}/secret`, 0o644)
+    chmodSync(`${data}/closed`, 0o755)
+    await node.ok('flush', 'data')
+    assert.deepEqual(await listed(), ['a', 'closed', 'closed/inside', 'secret', 'z'])
   })
 })
