@@ -35,6 +35,7 @@ class World {
   room: 'enough' | 'low' = 'enough'
   open = true
   warnings: string[] = []
+  pending: { count: number; sinceMs: number | undefined } | undefined
   capture: object | undefined = { coverageMs: 0, pendingBytes: 4, unreadableCount: 2, message: 'a gap' }
 
   ackOf(name: string, accepted: number, complete: number) {
@@ -82,6 +83,7 @@ class World {
       replication: { peers: () => this.peers, acks: () => this.acks, heads: () => this.heads },
       store: { stats: () => ({ storedBytes: 77 }) },
       room: { state: this.room },
+      pendingOf: () => this.pending,
       captureOf: () => this.capture && { status: () => this.capture },
       volumeWarnings: () => this.warnings,
     } as unknown as ServiceParts
@@ -140,12 +142,26 @@ describe('status as a service', () => {
         coverage: '1970-01-01T00:00:00.000Z',
         rpoSeconds: 0,
         pendingBytes: 4,
+        pendingChanges: 0,
+        pendingSince: null,
         degraded: false,
         copies: 3,
+        copiesWanted: 3,
         unreadableCount: 2,
         warnings: ['a gap'],
         members: ['a current primary 0', 'b current full 0', 'c current blind 0'],
       },
+    )
+  })
+
+  it('in doubt says how many changes are on this node alone, since when, and that they would be lost with it', async () => {
+    world.pending = { count: 3, sinceMs: world.clock.nowMs() - 5000 }
+    const { pendingChanges, pendingSince, rpoSeconds, warnings } = await world.volume()
+    assert.deepEqual([pendingChanges, rpoSeconds], [3, 5])
+    assert.equal(Date.parse(pendingSince ?? ''), world.clock.nowMs() - 5000)
+    assert.ok(
+      warnings.some((warning) => /^3 changes since .* wait for the next epoch; start the members/.test(warning)),
+      warnings.join(),
     )
   })
 
