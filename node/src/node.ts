@@ -145,7 +145,7 @@ async function compose(options: StartNodeOptions, stack: Stack): Promise<Running
     onRecordLost: (error) =>
       log.error(
         { err: error },
-        'a record of promises is damaged: this node agrees to no change of that kind until then',
+        'a record of promises is damaged: this node agrees to no change of that kind until that is settled',
       ),
   })
   stack.push(() => authority.stop())

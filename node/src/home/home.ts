@@ -122,7 +122,8 @@ export function prepareHome(options: NewHome, random: Random): PreparedHome {
   }
   const abandon = (): void => {
     if (!open) return
-    for (const name of [...contents.map(([each]) => each), PLACE_FILE, IDENTITY_FILE, LOCK_FILE])
+    // Not the lock's file: another process may be waiting for it.
+    for (const name of [...contents.map(([each]) => each), PLACE_FILE, IDENTITY_FILE])
       for (const each of [name, `${name}.new`]) removeIfPossible(file(each))
     end()
   }

@@ -38,7 +38,7 @@ export function createStatus(parts: ServiceParts, facts: NodeFacts): Pick<NodeSe
       ...(peer.addresses[0] === undefined ? {} : { address: peer.addresses[0] }),
       ...(peer.rttMs === undefined ? {} : { latencyMs: peer.rttMs }),
       ...(peer.heardAtMs === undefined ? {} : { lastSeen: isoTime(peer.heardAtMs) }),
-      ...(peer.lastError === undefined || peer.state === 'connected' ? {} : { reason: peer.lastError.message }),
+      ...(peer.lastError === undefined || peer.state === 'connected' ? {} : { reason: reasonOf(peer.lastError) }),
       ...(peer.blamed === 0 ? {} : { blamed: peer.blamedFor }),
       ...(peer.setAsideUntilMs === undefined ? {} : { setAsideUntil: isoTime(peer.setAsideUntilMs) }),
     }
@@ -52,6 +52,12 @@ export function createStatus(parts: ServiceParts, facts: NodeFacts): Pick<NodeSe
     peers: () => Promise.resolve(replication.peers().map(peerAnswer)),
     members: ({ volume }) => membersOf(parts, volumes.find(volume)),
   }
+}
+
+/** Why a peer is not connected. One that refuses a node which it once let in has forgotten it. */
+function reasonOf({ code, message }: NonNullable<PeerStatus['lastError']>): string {
+  if (code !== 'HF_PEER_REFUSED') return message
+  return `${message}: was its home brought back from an old copy? then holdfast invite here, and holdfast join TOKEN there`
 }
 
 function peerState({ state, failures }: PeerStatus): PeerState {
