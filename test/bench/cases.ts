@@ -1,4 +1,5 @@
 /** The lines of the main path, each as a function that measures it. */
+import { spawnSync } from 'node:child_process'
 import {
   closeSync,
   mkdirSync,
@@ -30,6 +31,8 @@ export interface Plan {
   readonly directory: string
   readonly scale: number
   readonly pairs: number
+  /** The page cache is emptied before each tool, instead of filled. */
+  readonly cold: boolean
   readonly tell: (line: string) => void
 }
 
@@ -52,7 +55,8 @@ export async function measureTree(plan: Plan, profile: Profile): Promise<Round[]
   for (let pair = 0; pair < plan.pairs; pair++) {
     const turned = [...tools.slice(pair % tools.length), ...tools.slice(0, pair % tools.length)]
     for (const kind of turned) {
-      readAll(source) // warm for everyone, whoever came before
+      if (plan.cold) emptyPageCache()
+      else readAll(source) // warm for everyone, whoever came before
       plan.tell(`${profile}, round ${pair + 1} of ${plan.pairs}: ${kind.name}`)
       rounds.push(await oneRound(kind, join(plan.directory, `${profile}-${kind.name}-${pair}`), source))
     }
@@ -72,6 +76,12 @@ async function oneRound(kind: ToolKind, directory: string, source: string): Prom
   } finally {
     await tool.close()
   }
+}
+
+/** Writes out what is dirty and drops what is clean. @throws EACCES for all but the superuser */
+function emptyPageCache(): void {
+  spawnSync('sync')
+  writeFileSync('/proc/sys/vm/drop_caches', '3')
 }
 
 function readAll(directory: string): void {

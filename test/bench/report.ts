@@ -1,5 +1,6 @@
 /** Measurements as markdown: one table of the promised lines, one of everything that was measured. */
 import type { Round } from './cases.ts'
+import type { GrowthPoint } from './growth.ts'
 import { median, quantile, type Cost } from './measure.ts'
 
 const MIB = 1024 * 1024
@@ -21,11 +22,11 @@ export function ratio(rounds: readonly Round[], peer: string, value: Value): num
   return theirs.length === 0 ? undefined : median(ours.map((number, index) => number / (theirs[index] ?? NaN)))
 }
 
-/** A promised ratio: `most` times the peer. */
-export function ratioRow(line: string, rounds: readonly Round[], peer: string, value: Value, most: number): Row {
+/** A ratio, promised to be at most `most` times the peer. */
+export function ratioRow(line: string, rounds: readonly Round[], peer: string, value: Value, most?: number): Row {
   const found = ratio(rounds, peer, value)
   const measured = found === undefined ? `not measured: ${peer} is not installed` : `${found.toFixed(2)} ×`
-  return { line, measured, against: peer, wanted: `≤ ${most} ×` }
+  return { line, measured, against: peer, wanted: most === undefined ? '' : `≤ ${most} ×` }
 }
 
 export const wall =
@@ -65,6 +66,24 @@ export function promisesTable(rows: readonly Row[]): string {
     ['line', 'measured', 'against', 'wanted'],
     rows.map((row) => [row.line, row.measured, row.against, row.wanted]),
   )
+}
+
+/** One line a measured size. */
+export function growthTable(points: readonly GrowthPoint[]): string {
+  const mebibytes = (bytes: number): string => (bytes / MIB).toFixed(0)
+  const header = ['size', 'first s', 'CPU s', 'RSS MiB', 'unchanged s', 'restore s', 'CPU s', 'RSS MiB', 'stored MiB']
+  const rows = points.map(({ axis, size, first, unchanged, restore, storedBytes }) => [
+    `${size.toLocaleString('en')} ${axis}`,
+    first.wallSeconds.toFixed(2),
+    first.cpuSeconds.toFixed(2),
+    mebibytes(first.rssBytesPeak),
+    unchanged.wallSeconds.toFixed(2),
+    restore.wallSeconds.toFixed(2),
+    restore.cpuSeconds.toFixed(2),
+    mebibytes(restore.rssBytesPeak),
+    mebibytes(storedBytes),
+  ])
+  return table(header, rows)
 }
 
 /** Every tool's medians over one tree. */

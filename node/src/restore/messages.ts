@@ -1,12 +1,13 @@
 import type { SpecialFile } from '@holdfast/capture'
 import type { Abilities } from './abilities.ts'
 import type { Attributes, Unkept } from './attribute-writer.ts'
+import type { OpeningKeys } from './opening-keys.ts'
 import type { FileAttributes } from './tree-writer.ts'
 
 /** What a restore thread is started with. */
 export interface RestoreThreadData {
   readonly to: Uint8Array
-  readonly keyRing: Uint8Array
+  readonly keys: OpeningKeys
   readonly privileged: boolean
   readonly abilities: Abilities
   /** Part of the names of files that are not whole yet. */

@@ -11,6 +11,7 @@ import type { Attributes } from './attribute-writer.ts'
 import { closeDestination, createComparison, openDestination, probeDestination } from './destination.ts'
 import { asides, extraPaths } from './extra-paths.ts'
 import { HardLinks, leaderFailed, type LinkLeader } from './hard-links.ts'
+import { openingKeysOf, type OpeningKeys } from './opening-keys.ts'
 import { endPlan, Window, type PlannedFile } from './plan.ts'
 import { isOfOnePath } from './problems.ts'
 import { readBack, type Extents, type FileToRead } from './read-back.ts'
@@ -38,6 +39,7 @@ class Restore {
   readonly #tally: Tally
   readonly #directories: (Attributes & { path: Uint8Array })[] = []
   readonly #opener: Opener
+  readonly #keys: OpeningKeys
   /** Ends what is still under way after a failure. */
   readonly #giveUp = new AbortController()
   readonly #signal: AbortSignal
@@ -63,7 +65,10 @@ class Restore {
     this.#options = options
     this.#base = options.base ?? new Uint8Array(0)
     this.#tally = new Tally(options)
-    this.#opener = createOpener(deriveVolumeKeys(decodeKeyRing(options.keyRing)))
+    const ring = decodeKeyRing(options.keyRing)
+    const keys = deriveVolumeKeys(ring)
+    this.#opener = createOpener(keys)
+    this.#keys = openingKeysOf(ring, keys)
     this.#window = new Window(0, options.windowPlanBytesMax)
     const { signal: giveUp } = this.#giveUp
     this.#signal = options.signal === undefined ? giveUp : AbortSignal.any([options.signal, giveUp])
@@ -110,7 +115,7 @@ class Restore {
   }
 
   async #open(privileged: boolean): Promise<void> {
-    const { to, keyRing, chunks, volume } = this.#options
+    const { to, chunks, volume } = this.#options
     const abilities = probeDestination(to, privileged)
     this.#abilities = abilities
     this.#fitting = new Fitting(abilities)
@@ -120,7 +125,7 @@ class Restore {
       this.#options.onWarning?.(sentence)
     }
     const run = randomBytes(4).toString('hex')
-    const data = { to: Uint8Array.from(to), keyRing: Uint8Array.from(keyRing), privileged, abilities, run }
+    const data = { to: Uint8Array.from(to), keys: this.#keys, privileged, abilities, run }
     this.#threads = new RestoreThreads(data, ({ path, name, code }) => {
       const message = `the attribute ${name} of ${pathText(path)} could not be set (${code}); the rest of it is restored`
       this.#tally.fail(path, new HoldfastError('HF_DESTINATION', message))

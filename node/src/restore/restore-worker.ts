@@ -1,10 +1,10 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
-import { decodeKeyRing, deriveVolumeKeys } from '@holdfast/keys'
 import { equalBytes, HoldfastError } from '@holdfast/ports'
 import { CHUNK_PLAIN_BYTES_MAX, createFingerprinter, createOpener } from '@holdfast/sealing'
 import type { RestoreReply, RestoreRequest, RestoreTask, RestoreThreadData } from './messages.ts'
+import { contentKeysOf } from './opening-keys.ts'
 import { piecesOf, type Piece } from './pieces.ts'
 import { writeSparse } from './sparse.ts'
 import { destinationError, TreeWriter, writeAll } from './tree-writer.ts'
@@ -14,9 +14,8 @@ import { destinationError, TreeWriter, writeAll } from './tree-writer.ts'
 /** Files kept open between chunks. */
 const OPEN_FILES_MAX = 128
 
-const { to, keyRing, privileged, abilities, run } = workerData as RestoreThreadData
-const keys = deriveVolumeKeys(decodeKeyRing(keyRing))
-const opener = createOpener(keys)
+const { to, keys, privileged, abilities, run } = workerData as RestoreThreadData
+const opener = createOpener(contentKeysOf(keys))
 const fingerprint = createFingerprinter(keys.fingerprint)
 const writer = new TreeWriter(to, { privileged, abilities, run })
 const open = new Map<number, number>()
