@@ -37,7 +37,7 @@ export const holdfastTool: ToolKind = {
       await flush(control, 'local')
     }
     const restore = async (to: string): Promise<void> => {
-      const how = { inPlace: false, delete: false, verify: false, dryRun: false }
+      const how = { inPlace: false, delete: false, verify: false, dryRun: false, privileged: false }
       await control.lines('restore', { volume: VOLUME, path: '', to, ...how })
     }
     const tool: Tool = {
