@@ -27,7 +27,8 @@ export class Channel {
   readonly #options: ChannelOptions
   #stream: MessageStream | undefined
   #kept = false
-  /** Whether anything came on the present stream. */
+  /** Whether the present stream was opened, and whether anything came on it. */
+  #opened = false
   #heard = false
   #waiting: (() => void)[] = []
 
@@ -81,6 +82,7 @@ export class Channel {
     const { clock, random } = this.#options
     for (let failures = 1; !signal.aborted; failures++) {
       this.#heard = false
+      this.#opened = false
       // Whatever broke the stream, the answer is a new one: the peer may not be ready yet.
       const fair = await this.#use(signal).then(
         () => true,
@@ -95,7 +97,8 @@ export class Channel {
   #isFair(error: unknown): boolean {
     const { log, peer, protocol, onViolation } = this.#options
     if (hasCode(error, 'HF_PEER_PROTOCOL') || hasCode(error, 'HF_DECODE')) {
-      onViolation(error)
+      // A peer that does not open it may be of another version, which is no offence.
+      if (this.#opened) onViolation(error)
       return false
     }
     if (!isExpected(error)) log.warn({ err: error, peer: hexOf(peer), protocol }, 'a stream broke in an unexpected way')
@@ -107,6 +110,7 @@ export class Channel {
     const { transport, peer, protocol, onUp, onDown } = this.#options
     const stream = await transport.open(peer, protocol, { signal })
     this.#stream = stream
+    this.#opened = true
     try {
       onUp?.()
       for (const wake of this.#waiting.splice(0)) wake()

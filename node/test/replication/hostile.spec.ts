@@ -174,6 +174,19 @@ describe('hostile members', () => {
     await othersGoOn()
   })
 
+  it('one that does not know a protocol is no offender: it may be of another version', async () => {
+    const other = world.network.transport({ self: nodeIdOf(4), admit: () => 'member', address: 'node-4' })
+    await other.start()
+    a.charter.know(...a.charter.known, { id: other.self, addresses: ['node-4'] })
+    const seen = () => a.replication.peers().find((p) => equalBytes(p.peer, other.self))
+    await world.until(() => seen()?.state === 'connected', 'connected')
+    await world.clock.advance(5_000)
+    assert.equal(seen()?.blamed, 0)
+    await other.stop()
+    a.charter.know(...a.charter.known.slice(0, -1))
+    await world.clock.advance(100)
+  })
+
   it('a second stream of a protocol takes the place of the first', async () => {
     const first = await open(CONTROL_PROTOCOL)
     const over = first.receive().then(
