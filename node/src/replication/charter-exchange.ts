@@ -13,6 +13,8 @@ export const CHARTER_BUNDLE_BYTES_MAX = 4 * 1024 * 1024
 export const CHARTER_REPAIR_MS = 10_000
 /** Pause before the next charter of a peer whose last one was refused, ms. */
 export const CHARTER_REFUSED_MS = 1_000
+/** Pause before the next charter of a peer, as a multiple of the time that its last one took: a twentieth of the thread at most. */
+export const CHARTER_PAUSE_RATIO = 20
 
 export interface CharterExchangeOptions {
   readonly charter: CharterService
@@ -74,14 +76,18 @@ export class CharterExchange {
       if (m.byteLength > CHARTER_BUNDLE_BYTES_MAX) {
         throw new HoldfastError('HF_PEER_PROTOCOL', `a charter of ${m.byteLength} bytes`)
       }
+      const startMs = clock.monotonicMs()
+      let pauseMs = 0
       try {
         await charter.merge(m, stream.peer)
       } catch (error) {
         table.blame(stream.peer, 'charter', asError(error).message)
         log.debug({ err: error, peer: hexOf(stream.peer) }, 'a charter is refused')
-        // To see that it is refused may have cost the checking of thousands of signatures.
-        await sleep(clock, CHARTER_REFUSED_MS, signal)
+        pauseMs = CHARTER_REFUSED_MS
       }
+      // To merge or refuse it may have cost the checking of thousands of signatures, which no peer may have done all the time.
+      pauseMs = Math.max(pauseMs, (clock.monotonicMs() - startMs) * CHARTER_PAUSE_RATIO)
+      if (pauseMs > 0) await sleep(clock, pauseMs, signal)
     }
   }
 }
