@@ -127,10 +127,16 @@ export class CallServer {
           await mutex.run(() => stream.send(encodeCall(busy(request.id)), { signal }))
           continue
         }
-        const answering = this.#answer(request, stream, load)
         running.run(async (ended) => {
-          const answer = await orAborted(answering, ended)
-          await mutex.run(() => stream.send(encodeCall(answer), { signal }))
+          const answering = answerCall(request, this.#handlers.get(request.method), stream, this.#log)
+          const release = this.#charge(load, request, stream)
+          try {
+            const answer = await orAborted(answering, ended)
+            await mutex.run(() => stream.send(encodeCall(answer), { signal }))
+          } finally {
+            // It counts until it is sent, and until the handler is done, whatever becomes of the stream meanwhile.
+            void answering.then(release)
+          }
         })
       }
     } finally {
@@ -140,17 +146,14 @@ export class CallServer {
     }
   }
 
-  /** The handler counts against its peer until it is done, whatever becomes of the stream meanwhile. */
-  async #answer(request: Request, stream: MessageStream, load: PeerLoad): Promise<CallMessage> {
-    const byteLength = request.body.byteLength
+  /** Counts the call against its peer until the result is called. */
+  #charge(load: PeerLoad, { body }: Request, { peer }: MessageStream): () => void {
     load.calls++
-    load.bytes += byteLength
-    try {
-      return await answerCall(request, this.#handlers.get(request.method), stream, this.#log)
-    } finally {
+    load.bytes += body.byteLength
+    return () => {
       load.calls--
-      load.bytes -= byteLength
-      if (load.calls === 0) this.#loads.delete(hexOf(stream.peer))
+      load.bytes -= body.byteLength
+      if (load.calls === 0) this.#loads.delete(hexOf(peer))
     }
   }
 

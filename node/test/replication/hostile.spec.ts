@@ -231,6 +231,16 @@ describe('hostile members', () => {
     assert.deepEqual(await echoed, Uint8Array.of(1), 'others are answered')
   })
 
+  it('one that calls and reads no answer is read no more', async () => {
+    a.replication.onCall('echo', (body) => Promise.resolve(body))
+    const stream = await open(CALL_PROTOCOL)
+    const call = (id: number): Uint8Array =>
+      encodeCall({ type: 'request', id, method: 'echo', body: new Uint8Array(1_000) })
+    const { sent } = await sendUntilHeld(stream, call, 20_000)
+    assert.ok(sent < 20_000, `${sent} calls were taken`)
+    await othersGoOn()
+  })
+
   it('a peer that reads no call collects none: what its caller gives up is not kept', async () => {
     const streams: MessageStream[] = []
     onStream.set(CALL_PROTOCOL, (stream) => streams.push(stream))
