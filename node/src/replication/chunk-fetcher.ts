@@ -172,8 +172,18 @@ export class ChunkFetcher {
     this.#timer = this.#options.clock.setTimer(FETCH_TICK_MS, () => {
       this.#timer = undefined
       this.#step({ type: 'tick' })
+      this.#tellHeld()
       this.#refill()
     })
+  }
+
+  /** What is held is not fetched; whichever way it came, a volume that still misses it is told. */
+  #tellHeld(): void {
+    const { volumes, store } = this.#options
+    for (const volume of volumes.list()) {
+      for (const { id } of volume.missing(MISSING_BATCH, (chunk) => !store.has(volume.id, chunk)))
+        volume.chunkArrived(id)
+    }
   }
 
   #step(event: FetchEvent): void {

@@ -68,6 +68,7 @@ export class Completeness {
     for (const { id, storedBytes, role } of refs) {
       if (!this.#store.has(this.#volume, id))
         this.#add(hexOf(id), { id, storedBytes, recipe: role === 'recipe', block: start })
+      else this.#settle(hexOf(id))
     }
     this.#length = end
   }
@@ -94,10 +95,7 @@ export class Completeness {
     if (missing === undefined) return
     if (missing.recipe) await this.#needChildren(missing, missing.block)
     // Meanwhile it may have been lost again, or an earlier block may turn out to need it.
-    const still = this.#missing.get(key)
-    if (still === undefined || !this.#store.has(this.#volume, id)) return
-    this.#missing.delete(key)
-    this.#count(still.block, -1)
+    if (this.#store.has(this.#volume, id)) this.#settle(key)
   }
 
   /** A chunk that was held is bad or gone: blocks from `block` on are incomplete until it is here again. */
@@ -139,6 +137,13 @@ export class Completeness {
     }
     this.#missing.set(key, missing)
     this.#count(missing.block, 1)
+  }
+
+  #settle(key: string): void {
+    const missing = this.#missing.get(key)
+    if (missing === undefined) return
+    this.#missing.delete(key)
+    this.#count(missing.block, -1)
   }
 
   #count(block: number, change: number): void {

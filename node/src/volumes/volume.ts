@@ -257,6 +257,8 @@ export class Volume implements ReplicatedVolume {
     await this.#store.commit(this.id, stored, { ...frame, coreKey: this.storedKey })
     const head = await this.log.append(frame)
     await this.#follow(blocks)
+    // What came along may have been missing since an earlier block.
+    for (const { id } of stored) await this.completeness.arrived(id)
     this.#tell(head, { frame, chunks })
     return head
   }

@@ -75,6 +75,18 @@ async function fill(held: Held, completeness: Completeness, pick: (count: number
 describe('Completeness', function () {
   this.timeout(60_000)
 
+  it('misses nothing any more that the writer recorded again', async () => {
+    const held = new Held()
+    const completeness = held.completeness()
+    const [bundled] = BUNDLES
+    assert.ok(bundled)
+    await completeness.addBlock(0, [content(bundled)])
+    assert.equal(completeness.completeLength, 0)
+    held.ids.add(hexOf(bundled.id))
+    completeness.addOwn(1, 2, [content(bundled)])
+    assert.deepEqual([completeness.completeLength, completeness.missingCount], [2, 0])
+  })
+
   it('knows recipes of several levels by what they name', async () => {
     assert.ok(LARGE.levels >= 3 && SMALL.levels >= 1)
     const held = new Held()

@@ -66,11 +66,25 @@ describe('capture of a volume', () => {
   const levels = new Levels()
   after(() => levels.remove())
   const learned: KnownSegment[] = []
+  let onLearned = (): void => {}
   let story: string[]
+  /** Resolves when the workers were told of so many segments. */
+  const learnedOf = (count: number): Promise<void> =>
+    new Promise((resolve) => {
+      onLearned = () => {
+        if (learned.length >= count) resolve()
+      }
+      onLearned()
+    })
   beforeEach(() => {
     story = []
     learned.length = 0
   })
+
+  const learn = (segments: KnownSegment[]): void => {
+    learned.push(...segments)
+    onLearned()
+  }
 
   const partsOf = (world: World, change: Partial<Record<keyof CapturingParts, unknown>> = {}): CapturingParts => {
     const { volume, store, writer } = world
@@ -80,7 +94,7 @@ describe('capture of a volume', () => {
       sink: writer,
       stateSeq: () => volume.reader().catalog.applied.seq,
       recapture: true,
-      pool: { addVolume: () => story.push('volume'), learn: (segments: KnownSegment[]) => learned.push(...segments) },
+      pool: { addVolume: () => story.push('volume'), learn },
       service: { open: (options: VolumeCaptureOptions) => captureOf(options) },
       stats: {},
       store,
@@ -135,7 +149,7 @@ describe('capture of a volume', () => {
     const ledger = new Ledger()
     await commit(world, ledger, 'one')
     await startCapture(partsOf(world, { stateSeq: () => 77 }))
-    await settle()
+    await learnedOf(2)
     assert.equal(opened.history.seq(), 77)
     const rows = []
     for await (const row of opened.history.current()) rows.push(row)

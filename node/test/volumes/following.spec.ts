@@ -95,6 +95,18 @@ describe('a member that follows', () => {
     await check(follower, ledger)
   })
 
+  it('misses no chunk any more that came along with a later frame', async () => {
+    await accept(0, false)
+    assert.equal(follower.volume.completeLength(), 1)
+    const { frame, chunks } = sent[1] ?? assert.fail()
+    await follower.volume.accept(frame, [...(sent[0]?.chunks ?? []), ...chunks])
+    assert.equal(follower.volume.completeLength(), 3)
+    assert.deepEqual(
+      follower.volume.missing(9, () => false),
+      [],
+    )
+  })
+
   it('is brought up by itself when no frame follows', async () => {
     breakCatalog()
     await assert.rejects(accept(0), { code: 'HF_JOURNAL_DAMAGED' })
