@@ -144,6 +144,8 @@ async function flushCapture({ room }: ServiceParts, capture: VolumeCapture, sign
     return await capture.flush({ signal: AbortSignal.any([signal, ended.signal]) })
   } catch (error) {
     if (ended.signal.aborted && !signal.aborted) throw ended.signal.reason
+    // Whoever asks next is told the same, also if something made room since.
+    if (error instanceof HoldfastError && error.code === 'HF_DRIVE_FULL') room.refused(error, 'low')
     throw error
   } finally {
     off()

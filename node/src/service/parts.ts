@@ -22,7 +22,7 @@ export interface ServiceParts {
   readonly store: PackStore
   readonly replication: Replication
   /** How much room there is for content and journal. */
-  readonly room: Pick<Room, 'state' | 'problem' | 'onChange'>
+  readonly room: Pick<Room, 'state' | 'problem' | 'onChange' | 'refused'>
   /** Resolves once every volume of the charter that concerns this node is open. */
   readonly volumesOpened: () => Promise<void>
   /** Sentences about a volume that need a person. */

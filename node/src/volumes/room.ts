@@ -43,7 +43,7 @@ export class Room {
   readonly #states = new Map<RoomPlace, RoomState>()
   #state: RoomState = 'enough'
   #problem: HoldfastError | undefined
-  #refusal: { readonly error: HoldfastError; readonly untilMs: number } | undefined
+  #refusal: { readonly state: 'low' | 'none'; readonly error: HoldfastError; readonly untilMs: number } | undefined
   #timer: Timer | undefined
   #stopped = false
 
@@ -77,9 +77,9 @@ export class Room {
     return () => this.#listeners.delete(listener)
   }
 
-  /** A write found no room, whatever was measured. */
-  refused(error: HoldfastError): void {
-    this.#refusal = { error, untilMs: this.#parts.clock.monotonicMs() + ROOM_RETRY_MS }
+  /** A write found no room, whatever was measured: one of content (`low`) or of the journal (`none`). */
+  refused(error: HoldfastError, state: 'low' | 'none' = 'none'): void {
+    this.#refusal = { state, error, untilMs: this.#parts.clock.monotonicMs() + ROOM_RETRY_MS }
     this.look()
   }
 
@@ -110,7 +110,8 @@ export class Room {
       state = found.state
       problem = found.problem
     }
-    if (this.#refusal !== undefined && state !== 'none') [state, problem] = ['none', this.#refusal.error]
+    if (this.#refusal !== undefined && RANKS[state] < RANKS[this.#refusal.state])
+      [state, problem] = [this.#refusal.state, this.#refusal.error]
     const isSame = this.#state === state
     this.#state = state
     this.#problem = problem

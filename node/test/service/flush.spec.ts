@@ -51,6 +51,8 @@ class World {
     problem: undefined as HoldfastError | undefined,
     changed: new Listeners(),
     onChange: (listener: () => void): (() => void) => this.room.changed.add(listener),
+    refusals: [] as string[],
+    refused: (error: HoldfastError, state = 'none') => this.room.refusals.push(`${state} ${error.code}`),
   }
   volumes = [volumeOf('one', 1), volumeOf('two', 2)]
   /** Of the nodes of the mesh. */
@@ -212,6 +214,12 @@ describe('flush', () => {
     await assert.rejects(flushed, { code: 'HF_DRIVE_FULL', next: 'make room' })
     world.capture = (_name, signal) => (signal.aborted ? Promise.reject(new Error('aborted')) : new Promise(() => {}))
     await assert.rejects(world.run('one'), { code: 'HF_DRIVE_FULL' })
+  })
+
+  it('content that found no room is noted, so that status says the same', async () => {
+    world.capture = () => Promise.reject(new HoldfastError('HF_DRIVE_FULL', 'no room for 8 MiB'))
+    await assert.rejects(world.run('one'), { code: 'HF_DRIVE_FULL' })
+    assert.deepEqual(world.room.refusals, ['low HF_DRIVE_FULL'])
   })
 
   it('in doubt: local is what is recorded on this node alone, and says so', async () => {

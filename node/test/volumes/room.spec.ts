@@ -89,6 +89,16 @@ describe('Room', () => {
     world.room.stop()
   })
 
+  it('refused content stops no journal', async () => {
+    const world = new World()
+    world.room.start()
+    world.room.refused(new HoldfastError('HF_DRIVE_FULL', 'no room for 8 MiB'), 'low')
+    await world.room.untilJournal(new AbortController().signal)
+    await world.clock.advance(ROOM_RETRY_MS)
+    assert.deepEqual(world.told, ['low', 'enough'])
+    world.room.stop()
+  })
+
   it('looks before it lets the journal go on, and a wait can be given up', async () => {
     const world = new World()
     const controller = new AbortController()
