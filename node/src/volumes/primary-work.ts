@@ -7,7 +7,7 @@ import type { Authority } from '../authority/index.ts'
 import type { CaptureService, VolumeCapture } from '../capture/index.ts'
 import type { IngestPool } from '../ingest/index.ts'
 import { createPendingJournal, endPendingJournal, PendingRecords, repeatPending } from '../pending/index.ts'
-import { baselineAtWalks, startCapture } from './capturing.ts'
+import { baselineAtWalks, startCapture, type CapturingParts } from './capturing.ts'
 import type { IndexStore } from './index-store.ts'
 import type { PendingFrames } from './pending-frames.ts'
 import type { Room } from './room.ts'
@@ -52,7 +52,7 @@ export class PrimaryWork {
   }
 
   async #begin(running: Running): Promise<void> {
-    const { index, store, log, pool } = this.#parts
+    const { log } = this.#parts
     const { volume } = running
     const { catalog } = volume.reader()
     const writer = this.#writer(running, {
@@ -67,10 +67,7 @@ export class PrimaryWork {
     if (!volume.entry.protected) return
     const directory = this.#directoryOf(running)
     if (directory === undefined) return
-    const capture = await startCapture({
-      volume,
-      directory,
-      sink: writer,
+    await this.#capture(running, writer, directory, {
       stateSeq: () => catalog.applied.seq,
       onCovered: baselineAtWalks(
         catalog,
@@ -78,20 +75,13 @@ export class PrimaryWork {
         (error) => log.error({ err: error, volume: volume.name }, 'the baseline was not recorded yet'),
       ),
       recapture: true,
-      pool,
-      service: this.#parts.capture,
-      stats: index.statStore(volume.id),
-      store,
-      log,
-      warnings: running.warnings,
     })
-    await this.#take(running, writer, capture)
     log.info({ volume: volume.name, directory }, 'capture runs')
   }
 
   /** Records on this node alone, while it may not write in the volume's epoch and the next one is not certified. */
   async beginPending(running: Running): Promise<void> {
-    const { self, signingKey, index, store, log, pool, clock, random } = this.#parts
+    const { self, signingKey, store, log, clock, random } = this.#parts
     const { volume } = running
     // A pending journal is either being recorded in an epoch or written.
     await this.#beginning.get(running)
@@ -114,21 +104,21 @@ export class PrimaryWork {
     })
     running.writer = writer
     running.pending = records
-    const capture = await startCapture({
-      volume,
-      directory,
-      sink: writer,
-      stateSeq: () => records.stateSeq(),
-      recapture: false,
-      pool,
-      service: this.#parts.capture,
-      stats: index.statStore(volume.id),
-      store,
-      log,
-      warnings: running.warnings,
-    })
-    await this.#take(running, writer, capture)
+    await this.#capture(running, writer, directory, { stateSeq: () => records.stateSeq(), recapture: false })
     log.warn({ volume: volume.name, ...records.changes }, 'changes are recorded on this node alone for now')
+  }
+
+  async #capture(
+    running: Running,
+    writer: VolumeWriter,
+    directory: string,
+    own: Pick<CapturingParts, 'stateSeq' | 'recapture' | 'onCovered'>,
+  ): Promise<void> {
+    const { index, store, log, pool, capture: service } = this.#parts
+    const { volume, warnings } = running
+    const stats = index.statStore(volume.id)
+    const parts = { volume, directory, sink: writer, pool, service, stats, store, log, warnings, ...own }
+    await this.#take(running, writer, await startCapture(parts))
   }
 
   /** Ends what runs, after the commits under way. */
